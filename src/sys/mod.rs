@@ -1,0 +1,18 @@
+//! System calls: one safe function for each, `OwnedFd` in and out, no
+//! policy. The only place of the crate with `unsafe`.
+
+mod error;
+pub mod fs;
+pub mod inotify;
+pub mod memory;
+pub mod mount;
+pub mod netlink;
+pub mod netns;
+pub mod poll;
+pub mod process;
+pub mod seccomp;
+pub mod sigset;
+pub mod socket;
+pub mod tty;
+
+pub use error::{Error, Result};

@@ -1,0 +1,205 @@
+//! Sockets beyond std: passing descriptors, peer credentials, backlog, and
+//! Unix paths of any length.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
+};
+
+use super::{Error, Result};
+
+/// The most descriptors that one message carries here (the kernel's own
+/// limit is 253, `SCM_MAX_FD`).
+pub const MAX_FDS: usize = 64;
+
+/// Who is at the other end of a Unix socket (`SO_PEERCRED`, unix(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Process id, in the caller's pid namespace; 0 if outside of it.
+    pub pid: i32,
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+}
+
+/// Returns the credentials of the peer of a connected Unix socket.
+pub fn peer(socket: impl AsFd) -> Result<Peer> {
+    let fd = socket.as_fd();
+    let mut cred = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut len = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: `cred` and `len` are valid for writing, and `len` is the size
+    // of `cred`.
+    let rc = unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut cred).cast(),
+            &mut len,
+        )
+    };
+    if rc < 0 {
+        return Err(Error::last("getsockopt(…, SO_PEERCRED)"));
+    }
+    Ok(Peer { pid: cred.pid, uid: cred.uid, gid: cred.gid })
+}
+
+/// Sends bytes with descriptors attached to the first of them; returns how
+/// many bytes went out. At most [`MAX_FDS`] descriptors; with any, `bytes`
+/// must not be empty. Never raises SIGPIPE.
+pub fn send_with_fds(
+    socket: impl AsFd,
+    bytes: &[u8],
+    fds: &[BorrowedFd<'_>],
+) -> Result<usize> {
+    let mut space =
+        [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
+        return Err(Error::new("sendmsg(…, SCM_RIGHTS)", libc::E2BIG));
+    }
+    loop {
+        let sent = rustix::net::sendmsg(
+            &socket,
+            &[IoSlice::new(bytes)],
+            &mut control,
+            SendFlags::NOSIGNAL,
+        );
+        match sent {
+            Err(Errno::INTR) => continue,
+            Err(e) => return Err(Error::from_rustix("sendmsg(…)", e)),
+            Ok(sent) => return Ok(sent),
+        }
+    }
+}
+
+/// Receives bytes and the descriptors that came with them (close-on-exec);
+/// 0 bytes mean the end of the stream.
+pub fn recv_with_fds(
+    socket: impl AsFd,
+    bytes: &mut [u8],
+) -> Result<(usize, Vec<OwnedFd>)> {
+    let mut space =
+        [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let received = loop {
+        let got = rustix::net::recvmsg(
+            &socket,
+            &mut [IoSliceMut::new(bytes)],
+            &mut control,
+            RecvFlags::CMSG_CLOEXEC,
+        );
+        match got {
+            Err(Errno::INTR) => continue,
+            Err(e) => return Err(Error::from_rustix("recvmsg(…)", e)),
+            Ok(got) => break got,
+        }
+    };
+    let mut fds = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            fds.extend(rights);
+        }
+    }
+    Ok((received.bytes, fds))
+}
+
+/// Calls `listen(2)` again on a listening socket, for a longer backlog.
+pub fn set_backlog(socket: impl AsFd, backlog: i32) -> Result<()> {
+    rustix::net::listen(socket, backlog)
+        .map_err(|e| Error::from_rustix(format!("listen(…, {backlog})"), e))
+}
+
+/// Sets how long sent data may stay unacknowledged before the connection
+/// is given up (`TCP_USER_TIMEOUT`, tcp(7)).
+pub fn set_tcp_user_timeout(socket: impl AsFd, after: Duration) -> Result<()> {
+    let millis = u32::try_from(after.as_millis()).unwrap_or(u32::MAX);
+    rustix::net::sockopt::set_tcp_user_timeout(socket, millis)
+        .map_err(|e| Error::from_rustix("setsockopt(…, TCP_USER_TIMEOUT)", e))
+}
+
+/// Binds and listens on a Unix socket at `path`, however long the path is:
+/// the limit of 107 bytes is passed by through `/proc/self/fd`.
+pub fn listen_unix(path: &Path) -> Result<UnixListener> {
+    through_parent(path, "bind", |short| UnixListener::bind(short))
+}
+
+/// Connects to the Unix socket at `path`, however long the path is.
+pub fn connect_unix(path: &Path) -> Result<UnixStream> {
+    through_parent(path, "connect", |short| UnixStream::connect(short))
+}
+
+fn through_parent<T>(
+    path: &Path,
+    call: &str,
+    act: impl FnOnce(&Path) -> std::io::Result<T>,
+) -> Result<T> {
+    let failed = |e: &std::io::Error| {
+        Error::from_io(format!("{call}(\"{}\")", path.display()), e)
+    };
+    if path.as_os_str().len() < 100 {
+        return act(path).map_err(|e| failed(&e));
+    }
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(Error::new(
+            format!("{call}(\"{}\")", path.display()),
+            libc::EINVAL,
+        ));
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = rustix::fs::open(parent, flags, Mode::empty()).map_err(|e| {
+        Error::from_rustix(format!("open(\"{}\")", parent.display()), e)
+    })?;
+    let short =
+        Path::new("/proc/self/fd").join(dir.as_raw_fd().to_string()).join(name);
+    act(&short).map_err(|e| failed(&e))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::*;
+
+    #[test]
+    fn descriptors_travel_with_bytes() {
+        let (a, b) = UnixStream::pair().unwrap();
+        let (mut near, far) = UnixStream::pair().unwrap();
+        send_with_fds(&a, b"x", &[far.as_fd()]).unwrap();
+        drop(far);
+        let mut byte = [0; 8];
+        let (n, mut fds) = recv_with_fds(&b, &mut byte).unwrap();
+        assert_eq!((n, fds.len()), (1, 1));
+        let mut far = UnixStream::from(fds.pop().unwrap());
+        far.write_all(b"hello").unwrap();
+        drop(far);
+        let mut text = String::new();
+        near.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "hello");
+    }
+
+    #[test]
+    fn a_path_of_two_hundred_bytes_can_be_bound() {
+        let dir = std::env::temp_dir()
+            .join(format!("skiff-socket-{}", std::process::id()))
+            .join("d".repeat(90))
+            .join("e".repeat(90));
+        std::fs::create_dir_all(&dir).unwrap();
+        let listener = listen_unix(&dir.join("sock")).unwrap();
+        let client = connect_unix(&dir.join("sock")).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        assert_eq!(peer(&server).unwrap().pid, std::process::id() as i32);
+        drop(client);
+        std::fs::remove_dir_all(dir.ancestors().nth(2).unwrap()).unwrap();
+    }
+}
