@@ -12,9 +12,13 @@ pub mod netns;
 pub mod poll;
 pub mod process;
 pub mod random;
+pub mod resolve;
 pub mod seccomp;
 pub mod sigset;
 pub mod socket;
+#[cfg(test)]
+pub mod testing;
 pub mod tty;
+pub mod xattr;
 
 pub use error::{Error, Result};
