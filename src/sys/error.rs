@@ -44,6 +44,12 @@ impl Error {
         self.errno
     }
 
+    /// Whether it says that the kernel, or a filter around this process,
+    /// does not know the call or a flag of it.
+    pub fn is_missing_call(&self) -> bool {
+        matches!(self.errno, libc::ENOSYS | libc::EINVAL | libc::EOPNOTSUPP)
+    }
+
     /// Returns the text of the call.
     pub fn call(&self) -> &str {
         &self.call
