@@ -1,0 +1,309 @@
+//! Appends a container's output to its log: whole lines, one write for all
+//! lines of a batch. A disk that refuses never stops the program: the
+//! lines are dropped and counted, and no half line stays in the file.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use super::lines::{Lines, Piece};
+use super::{Config, Driver, Error, Stream, entry, numbered};
+use crate::time::Timestamp;
+
+/// The writing end of a container's log. Only one may exist for a file.
+#[derive(Debug)]
+pub struct Writer {
+    config: Config,
+    /// `None` with the driver `none`, and while a rotation is unfinished.
+    file: Option<File>,
+    /// Bytes in the newest file, as far as this writer knows.
+    size: u64,
+    stdout: Lines,
+    stderr: Lines,
+    /// Ready JSON of the attributes, or empty.
+    attrs: String,
+    dropped: u64,
+}
+
+impl Writer {
+    /// Opens the log for appending; makes the file if it is missing. A half
+    /// line that an earlier power cut left is ended first.
+    pub fn open(config: &Config) -> Result<Writer, Error> {
+        let attrs = match config.attrs.is_empty() {
+            true => String::new(),
+            // A map of strings always has a JSON form.
+            false => serde_json::to_string(&config.attrs).unwrap_or_default(),
+        };
+        let mut writer = Writer {
+            config: config.clone(),
+            file: None,
+            size: 0,
+            stdout: Lines::default(),
+            stderr: Lines::default(),
+            attrs,
+            dropped: 0,
+        };
+        if config.driver == Driver::JsonFile {
+            let (file, size) = open(&config.path)
+                .map_err(|e| Error::Open(config.path.clone(), e))?;
+            writer.file = Some(file);
+            writer.size = size;
+        }
+        Ok(writer)
+    }
+
+    /// Takes bytes that the program wrote, read at `now`.
+    pub fn feed(&mut self, stream: Stream, bytes: &[u8], now: Timestamp) {
+        if self.config.driver == Driver::None {
+            return;
+        }
+        let mut batch = Batch::new(stream, &self.attrs);
+        let lines = match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        };
+        lines.feed(bytes, now, |piece| batch.add(piece));
+        let Batch { bytes, lines, .. } = batch;
+        self.append(&bytes, lines);
+    }
+
+    /// Ends a stream: an unfinished line is written as it is.
+    pub fn finish(&mut self, stream: Stream, now: Timestamp) {
+        let mut batch = Batch::new(stream, &self.attrs);
+        let lines = match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        };
+        lines.finish(now, |piece| batch.add(piece));
+        let Batch { bytes, lines, .. } = batch;
+        self.append(&bytes, lines);
+    }
+
+    /// Returns how many lines were dropped because the disk refused them.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn append(&mut self, bytes: &[u8], lines: u64) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.rotate_if_due();
+        let Some(file) = &mut self.file else {
+            self.dropped += lines;
+            return;
+        };
+        match append(file, bytes) {
+            Ok(()) => self.size += bytes.len() as u64,
+            Err(_) => self.dropped += lines,
+        }
+    }
+
+    /// Rotates when the newest file has reached its size. On failure the
+    /// old file goes on growing: a line kept is worth more than a bound.
+    fn rotate_if_due(&mut self) {
+        let full = self.config.max_size.is_some_and(|max| self.size >= max);
+        if (!full && self.file.is_some())
+            || self.config.driver == Driver::None
+        {
+            return;
+        }
+        if full && shift(&self.config).is_err() {
+            return;
+        }
+        // Not cut in place but a new file: a reader that follows still has
+        // the old one open and misses nothing.
+        if let Ok((file, size)) = open(&self.config.path) {
+            self.file = Some(file);
+            self.size = size;
+        }
+    }
+}
+
+/// Makes the name of the newest file free.
+fn shift(config: &Config) -> io::Result<()> {
+    let path = &config.path;
+    let missing_is_fine = |result: io::Result<()>| match result {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    };
+    if config.max_file < 2 {
+        return missing_is_fine(std::fs::remove_file(path));
+    }
+    for n in (1..config.max_file - 1).rev() {
+        let (from, to) = (numbered(path, n), numbered(path, n + 1));
+        missing_is_fine(std::fs::rename(from, to))?;
+    }
+    missing_is_fine(std::fs::rename(path, numbered(path, 1)))
+}
+
+fn open(path: &Path) -> io::Result<(File, u64)> {
+    let mut file = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .mode(0o640)
+        .open(path)?;
+    let mut size = file.metadata()?.len();
+    if size > 0 {
+        let mut last = [0];
+        file.seek(SeekFrom::Start(size - 1))?;
+        if file.read(&mut last)? == 1 && last[0] != b'\n' {
+            // If the disk is full the half line spoils the next one; the
+            // reader skips both.
+            size += file.write(b"\n").unwrap_or(0) as u64;
+        }
+    }
+    Ok((file, size))
+}
+
+/// Appends all bytes or none.
+fn append(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    let mut done = 0;
+    while done < bytes.len() {
+        let error = match file.write(&bytes[done..]) {
+            Ok(0) => io::ErrorKind::WriteZero.into(),
+            Ok(n) => {
+                done += n;
+                continue;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => e,
+        };
+        if done > 0 {
+            // Shortening needs no space on the disk.
+            let len = file.metadata()?.len();
+            file.set_len(len.saturating_sub(done as u64))?;
+        }
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// Encoded lines on their way into one write.
+struct Batch<'a> {
+    stream: Stream,
+    attrs: &'a str,
+    bytes: Vec<u8>,
+    lines: u64,
+}
+
+impl<'a> Batch<'a> {
+    fn new(stream: Stream, attrs: &'a str) -> Batch<'a> {
+        Batch { stream, attrs, bytes: Vec::new(), lines: 0 }
+    }
+
+    fn add(&mut self, piece: Piece<'_>) {
+        let (text, time, ending) = match piece {
+            Piece::Line(text, time) => (text, time, "\\n"),
+            Piece::Part(text, time) => (text, time, ""),
+        };
+        let out = &mut self.bytes;
+        entry::encode(out, self.stream, time, text, ending, self.attrs);
+        self.lines += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn dir(name: &str) -> PathBuf {
+        let dir = std::env::temp_dir()
+            .join(format!("skiff-logw-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        dir
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_unix(second, 0)
+    }
+
+    #[test]
+    fn lines_of_both_streams_go_into_one_file() {
+        let dir = dir("both");
+        let config = Config::json_file(dir.join("log"));
+        let mut writer = Writer::open(&config).unwrap();
+        writer.feed(Stream::Stdout, b"one\ntw", at(1));
+        writer.feed(Stream::Stderr, b"err\n", at(2));
+        writer.feed(Stream::Stdout, b"o\nend", at(3));
+        writer.finish(Stream::Stdout, at(4));
+        let text = std::fs::read_to_string(&config.path).unwrap();
+        let logs: Vec<_> =
+            text.lines().map(|l| l.split('"').nth(3).unwrap()).collect();
+        assert_eq!(logs, ["one\\n", "err\\n", "two\\n", "end"]);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_full_disk_drops_and_counts_lines() {
+        let mut writer = Writer::open(&Config::json_file("/dev/full")).unwrap();
+        writer.feed(Stream::Stdout, b"one\ntwo\nthr", at(1));
+        assert_eq!(writer.dropped(), 2);
+        writer.finish(Stream::Stdout, at(1));
+        assert_eq!(writer.dropped(), 3);
+    }
+
+    #[test]
+    fn files_rotate_and_the_oldest_goes() {
+        let dir = dir("rotate");
+        let config = Config {
+            max_size: Some(100),
+            max_file: 3,
+            ..Config::json_file(dir.join("log"))
+        };
+        let mut writer = Writer::open(&config).unwrap();
+        for n in 0..10 {
+            let line = format!("line {n} {}\n", "x".repeat(60));
+            writer.feed(Stream::Stdout, line.as_bytes(), at(n));
+        }
+        let read = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
+        assert!(read("log").contains("line 9"));
+        assert!(read("log.1").contains("line 8"));
+        assert!(read("log.2").contains("line 7"));
+        assert!(!dir.join("log.3").exists());
+        config.remove().unwrap();
+        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn with_one_file_a_rotation_starts_anew() {
+        let dir = dir("one");
+        let config =
+            Config { max_size: Some(10), ..Config::json_file(dir.join("log")) };
+        let mut writer = Writer::open(&config).unwrap();
+        writer.feed(Stream::Stdout, b"first\n", at(1));
+        writer.feed(Stream::Stdout, b"second\n", at(1));
+        let text = std::fs::read_to_string(dir.join("log")).unwrap();
+        assert!(text.contains("second") && !text.contains("first"));
+        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_half_line_of_a_power_cut_is_ended_before_the_next() {
+        let dir = dir("half");
+        let config = Config::json_file(dir.join("log"));
+        std::fs::write(&config.path, "{\"log\":\"ha").unwrap();
+        let mut writer = Writer::open(&config).unwrap();
+        writer.feed(Stream::Stdout, b"whole\n", at(1));
+        let text = std::fs::read_to_string(&config.path).unwrap();
+        assert_eq!(text.lines().count(), 2);
+        assert!(entry::decode(text.lines().nth(1).unwrap().as_bytes()).is_some());
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn the_driver_none_keeps_nothing() {
+        let config = Config { driver: Driver::None, ..Config::default() };
+        let mut writer = Writer::open(&config).unwrap();
+        writer.feed(Stream::Stdout, b"x\n", at(1));
+        writer.finish(Stream::Stdout, at(1));
+        assert_eq!(writer.dropped(), 0);
+    }
+}
