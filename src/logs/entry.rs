@@ -154,7 +154,8 @@ mod tests {
 
     #[test]
     fn special_bytes_are_escaped_as_docker_escapes_them() {
-        let line = encoded(b"a\tb\"\\<&>\x7f\r\xff\xfe\xe2\x80\xa8\xc3\xa9", "");
+        let line =
+            encoded(b"a\tb\"\\<&>\x7f\r\xff\xfe\xe2\x80\xa8\xc3\xa9", "");
         assert!(
             line.starts_with(
                 "{\"log\":\"a\\u0009b\\\"\\\\\\u003c\\u0026\\u003e\x7f\\r\

@@ -60,7 +60,9 @@ impl Stream {
 }
 
 /// Where a container's output is kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize,
+)]
 pub enum Driver {
     /// Docker's `json-file`.
     #[default]
@@ -152,9 +154,9 @@ impl fmt::Display for Error {
                 write!(f, "removing the log {}: {e}", path.display())
             }
             // Docker's words.
-            Error::NotReadable => {
-                f.write_str("configured logging driver does not support reading")
-            }
+            Error::NotReadable => f.write_str(
+                "configured logging driver does not support reading",
+            ),
         }
     }
 }

@@ -156,12 +156,13 @@ impl Reader {
                 Some(source) => source.fill(),
                 None => Ok(false),
             };
-            let failed = |e| Error::Read(self.config.path.clone(), e);
-            if more.map_err(failed)? {
+            let more = match more {
+                Ok(true) => Ok(true),
+                Ok(false) => self.advance(),
+                Err(e) => Err(e),
+            };
+            if more.map_err(|e| Error::Read(self.config.path.clone(), e))? {
                 self.settled = false;
-                continue;
-            }
-            if self.advance().map_err(failed)? {
                 continue;
             }
             if self.query.follow == Follow::No || self.is_past() {
@@ -268,7 +269,8 @@ impl Reader {
         }
         let mut files = files(&self.config.path, self.config.max_file)?;
         if let Some(source) = &self.current {
-            let known = files.iter().position(|f| id(f).ok() == Some(source.id));
+            let known =
+                files.iter().position(|f| id(f).ok() == Some(source.id));
             // If ours is gone already, all that exist are newer.
             files.drain(..known.map_or(0, |at| at + 1));
         }
@@ -312,7 +314,11 @@ impl Watcher {
 }
 
 impl Source {
-    fn open(mut file: File, start: u64, limit: Option<u64>) -> io::Result<Source> {
+    fn open(
+        mut file: File,
+        start: u64,
+        limit: Option<u64>,
+    ) -> io::Result<Source> {
         file.seek(SeekFrom::Start(start))?;
         Ok(Source {
             id: id(&file)?,

@@ -104,8 +104,7 @@ impl Writer {
     /// old file goes on growing: a line kept is worth more than a bound.
     fn rotate_if_due(&mut self) {
         let full = self.config.max_size.is_some_and(|max| self.size >= max);
-        if (!full && self.file.is_some())
-            || self.config.driver == Driver::None
+        if (!full && self.file.is_some()) || self.config.driver == Driver::None
         {
             return;
         }
@@ -261,7 +260,8 @@ mod tests {
             let line = format!("line {n} {}\n", "x".repeat(60));
             writer.feed(Stream::Stdout, line.as_bytes(), at(n));
         }
-        let read = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
+        let read =
+            |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
         assert!(read("log").contains("line 9"));
         assert!(read("log.1").contains("line 8"));
         assert!(read("log.2").contains("line 7"));
@@ -294,7 +294,9 @@ mod tests {
         writer.feed(Stream::Stdout, b"whole\n", at(1));
         let text = std::fs::read_to_string(&config.path).unwrap();
         assert_eq!(text.lines().count(), 2);
-        assert!(entry::decode(text.lines().nth(1).unwrap().as_bytes()).is_some());
+        assert!(
+            entry::decode(text.lines().nth(1).unwrap().as_bytes()).is_some()
+        );
         std::fs::remove_dir_all(dir).unwrap();
     }
 

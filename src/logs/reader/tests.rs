@@ -72,12 +72,8 @@ fn a_missing_log_is_empty() {
 fn tail_since_and_until_choose_lines() {
     let dir = Dir::new("choose");
     write_lines(&dir.config(), 0..10);
-    let query = |tail, since, until| Query {
-        tail,
-        since,
-        until,
-        follow: Follow::No,
-    };
+    let query =
+        |tail, since, until| Query { tail, since, until, follow: Follow::No };
     assert_eq!(all(&dir.config(), Query::default()).len(), 10);
     assert_eq!(
         all(&dir.config(), query(Tail::Last(2), None, None)),
@@ -93,10 +89,9 @@ fn tail_since_and_until_choose_lines() {
 #[test]
 fn a_tail_reaches_into_rotated_files() {
     let dir = Dir::new("rotated");
-    let config =
-        Config { max_size: Some(150), max_file: 10, ..dir.config() };
+    let config = Config { max_size: Some(150), max_file: 10, ..dir.config() };
     write_lines(&config, 0..9);
-    assert!(dir.0.join("log.3").exists());
+    assert!(dir.0.join("log.2").exists());
     let query = Query { tail: Tail::Last(5), ..Query::default() };
     let expected: Vec<_> = (4..9).map(|n| format!("line {n}")).collect();
     assert_eq!(all(&config, query), expected);
@@ -133,13 +128,17 @@ fn following_sees_what_comes_until_it_is_stopped() {
     assert!(!poll::wait_readable(&reader, idle).unwrap());
 
     let mut writer = write_lines(&dir.config(), 0..1);
-    assert!(poll::wait_readable(&reader, Some(Duration::from_secs(1))).unwrap());
+    assert!(
+        poll::wait_readable(&reader, Some(Duration::from_secs(1))).unwrap()
+    );
     assert_eq!(read(&mut reader).0, ["line 0"]);
     assert_eq!(read(&mut reader), (vec![], Next::Wait));
     assert!(!poll::wait_readable(&reader, idle).unwrap());
 
     writer.feed(Stream::Stderr, b"more\n", at(1));
-    assert!(poll::wait_readable(&reader, Some(Duration::from_secs(1))).unwrap());
+    assert!(
+        poll::wait_readable(&reader, Some(Duration::from_secs(1))).unwrap()
+    );
     assert_eq!(read(&mut reader).0, ["more"]);
     writer.feed(Stream::Stderr, b"last\n", at(1));
     reader.stop_following();
@@ -149,8 +148,7 @@ fn following_sees_what_comes_until_it_is_stopped() {
 #[test]
 fn following_goes_on_across_rotations() {
     let dir = Dir::new("follow-rotate");
-    let config =
-        Config { max_size: Some(200), max_file: 3, ..dir.config() };
+    let config = Config { max_size: Some(200), max_file: 3, ..dir.config() };
     let mut writer = Writer::open(&config).unwrap();
     let query = Query { follow: Follow::Yes, ..Query::default() };
     let mut reader = Reader::open(&config, query).unwrap();
@@ -187,11 +185,8 @@ fn a_log_cut_by_its_owner_is_followed_from_its_start() {
 fn following_ends_at_a_time_in_the_past() {
     let dir = Dir::new("past");
     write_lines(&dir.config(), 0..3);
-    let query = Query {
-        follow: Follow::Yes,
-        until: Some(at(100)),
-        ..Query::default()
-    };
+    let query =
+        Query { follow: Follow::Yes, until: Some(at(100)), ..Query::default() };
     let mut reader = Reader::open(&dir.config(), query).unwrap();
     let (texts, end) = read(&mut reader);
     assert_eq!((texts.len(), end), (3, Next::End));
