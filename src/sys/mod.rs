@@ -14,8 +14,10 @@ pub mod process;
 pub mod random;
 pub mod resolve;
 pub mod seccomp;
+pub mod session;
 pub mod sigset;
 pub mod socket;
+pub mod stream;
 #[cfg(test)]
 pub mod testing;
 pub mod tty;

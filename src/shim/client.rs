@@ -1,0 +1,244 @@
+//! The daemon's side of a running monitor: attaching clients, resizing,
+//! signals, and learning of the container's end.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use super::channel::{self, Message, OLDEST, Received, Receiver, VERSION};
+use super::message::{Attach, Exit, Framing, Reply, Request, State, Streams};
+use super::{Error, launch, record};
+use crate::sys::socket;
+
+/// How long a monitor may take for an answer: its loop never waits, but the
+/// machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A client's connection, on its way to the monitor.
+#[derive(Debug)]
+pub struct Attachment {
+    /// The plain socket, hijacked from HTTP. The monitor gets a copy; this
+    /// one is closed once it is handed over.
+    pub socket: OwnedFd,
+    /// What the client sent already, behind the request's head.
+    pub early: Vec<u8>,
+    /// What it takes part in.
+    pub streams: Streams,
+    /// How it gets output; with a terminal it is always [`Framing::Raw`].
+    pub framing: Framing,
+    /// The keys that end a terminal's attachment; empty: none do.
+    pub detach_keys: Vec<u8>,
+}
+
+impl Attachment {
+    pub(super) fn send(
+        &self,
+        to: &UnixStream,
+        version: u16,
+    ) -> Result<(), Error> {
+        let request = Request::Attach(Attach {
+            streams: self.streams,
+            framing: self.framing,
+            detach_keys: self.detach_keys.clone(),
+        });
+        let fds = [self.socket.as_fd()];
+        channel::send(to, version, &request, &self.early, &fds, PATIENCE)
+    }
+}
+
+/// Hands a client over to the container's monitor.
+pub fn attach(run_dir: &Path, attachment: Attachment) -> Result<(), Error> {
+    let mut connection = Connection::open(run_dir)?;
+    attachment.send(&connection.socket, connection.version)?;
+    connection.confirmed()
+}
+
+/// Sets the size of the container's terminal.
+pub fn resize(run_dir: &Path, rows: u16, cols: u16) -> Result<(), Error> {
+    Connection::open(run_dir)?.call(&Request::Resize { rows, cols })
+}
+
+/// Sends a signal to the container's first process.
+pub fn signal(run_dir: &Path, number: i32) -> Result<(), Error> {
+    Connection::open(run_dir)?.call(&Request::Signal { number })
+}
+
+/// Freezes all processes of the container.
+pub fn pause(run_dir: &Path) -> Result<(), Error> {
+    Connection::open(run_dir)?.call(&Request::Pause)
+}
+
+/// Lets them go on.
+pub fn resume(run_dir: &Path) -> Result<(), Error> {
+    Connection::open(run_dir)?.call(&Request::Resume)
+}
+
+/// Finds the monitor of a container again, after a restart of the daemon.
+/// The error says what is known if there is none any more.
+pub fn reconnect(run_dir: &Path) -> Result<(State, Monitor), Gone> {
+    let attempt = || {
+        let mut connection = Connection::open(run_dir)?;
+        connection.send(&Request::Monitor)?;
+        match connection.receive()?.parse()? {
+            Reply::State { state } => Ok((state, connection)),
+            other => Err(Error::Protocol(format!("unexpected {other:?}"))),
+        }
+    };
+    match attempt() {
+        Ok((state, connection)) => {
+            let Connection { socket, receiver, .. } = connection;
+            Ok((state, Monitor { socket, receiver, child: None }))
+        }
+        Err(error) => Err(Gone::learn(run_dir, error)),
+    }
+}
+
+/// What is known of a container without a monitor.
+#[derive(Debug)]
+pub enum Gone {
+    /// It ended, and its monitor recorded how.
+    Exited(Exit),
+    /// It was running, and its monitor died without a word. Its first
+    /// process died with the monitor; others may live on in its cgroup.
+    Lost(State),
+    /// Nothing of this boot is known: it ran before the machine went down,
+    /// or never.
+    Unknown,
+    /// The monitor is there but does not answer.
+    Silent(Error),
+}
+
+impl Gone {
+    fn learn(run_dir: &Path, error: Error) -> Gone {
+        if !matches!(error, Error::Gone) {
+            return Gone::Silent(error);
+        }
+        if let Some(exit) = record::load_exit(run_dir) {
+            return Gone::Exited(exit);
+        }
+        match record::load_state(run_dir) {
+            Some(state) if state.boot_id == record::boot_id() => {
+                Gone::Lost(state)
+            }
+            _ => Gone::Unknown,
+        }
+    }
+}
+
+/// A connection over which a container's end is reported. Its descriptor is
+/// readable when there is something to [`Monitor::read`].
+#[derive(Debug)]
+pub struct Monitor {
+    socket: UnixStream,
+    receiver: Receiver,
+    /// The monitor's process, if this daemon started it.
+    child: Option<Child>,
+}
+
+/// What [`Monitor::read`] tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// Nothing new.
+    Nothing,
+    /// The container has ended; its output is drained and logged.
+    Exit(Exit),
+    /// The monitor has released everything, or died. Nothing comes after.
+    Gone,
+}
+
+impl Monitor {
+    pub(super) fn launched(
+        socket: UnixStream,
+        receiver: Receiver,
+        child: Child,
+    ) -> Monitor {
+        Monitor { socket, receiver, child: Some(child) }
+    }
+
+    /// Takes what the monitor has reported, without waiting.
+    pub fn read(&mut self) -> Report {
+        loop {
+            match self.receiver.receive(&self.socket) {
+                Ok(Received::Message(message)) => match message.parse() {
+                    Ok(Reply::Exit { exit }) => return Report::Exit(exit),
+                    // Of a newer version.
+                    Ok(_) => {}
+                    Err(_) => return Report::Gone,
+                },
+                Ok(Received::Nothing) => return Report::Nothing,
+                Ok(Received::End) | Err(_) => return Report::Gone,
+            }
+        }
+    }
+
+    /// Reaps the monitor's process if it has ended and is our child; to be
+    /// called after [`Report::Gone`]. Never waits; if the process is not
+    /// quite gone, a later call of any monitor reaps it.
+    pub fn reap(&mut self) {
+        match self.child.take() {
+            Some(child) => launch::leave_to_reaper(child),
+            None => launch::reap_all(),
+        }
+    }
+}
+
+impl AsFd for Monitor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        self.reap();
+    }
+}
+
+/// A connection to the control socket.
+struct Connection {
+    socket: UnixStream,
+    receiver: Receiver,
+    /// What both sides speak.
+    version: u16,
+}
+
+impl Connection {
+    fn open(run_dir: &Path) -> Result<Connection, Error> {
+        let path = run_dir.join(record::SOCKET);
+        // Whatever fails here means that nobody listens.
+        let socket = socket::connect_unix(&path).map_err(|_| Error::Gone)?;
+        // A monitor of an earlier build is spoken to in its own version.
+        let spoken = record::load_state(run_dir).map_or(0, |s| s.version);
+        let version = match spoken {
+            0 => VERSION,
+            other => other.clamp(OLDEST, VERSION),
+        };
+        Ok(Connection { socket, receiver: Receiver::default(), version })
+    }
+
+    fn send(&self, request: &Request) -> Result<(), Error> {
+        let socket = &self.socket;
+        channel::send(socket, self.version, request, b"", &[], PATIENCE)
+    }
+
+    fn receive(&mut self) -> Result<Message, Error> {
+        let deadline = Instant::now() + PATIENCE;
+        let message = self.receiver.wait(self.socket.as_fd(), deadline)?;
+        message.ok_or(Error::Gone)
+    }
+
+    fn confirmed(&mut self) -> Result<(), Error> {
+        match self.receive()?.parse()? {
+            Reply::Done => Ok(()),
+            Reply::Refused { message } => Err(Error::Refused(message)),
+            other => Err(Error::Protocol(format!("unexpected {other:?}"))),
+        }
+    }
+
+    fn call(&mut self, request: &Request) -> Result<(), Error> {
+        self.send(request)?;
+        self.confirmed()
+    }
+}

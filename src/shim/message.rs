@@ -1,0 +1,203 @@
+//! What the daemon and a monitor tell each other, as JSON. Unknown fields
+//! are passed over and missing ones have their empty value, so that builds
+//! of neighbouring versions understand each other.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::logs;
+use crate::runtime::{Spec, StartError};
+use crate::time::Timestamp;
+
+/// All that a monitor needs to make its container.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Start {
+    /// The container's id.
+    pub id: String,
+    /// The container.
+    pub spec: Spec,
+    /// The container's run directory: holds the control socket, the state
+    /// and the exit record. Emptied and removed by the engine.
+    pub run_dir: PathBuf,
+    /// Where the output is kept.
+    pub log: logs::Config,
+    /// What the program's standard input is.
+    pub stdin: Stdin,
+    /// Whether to wait for [`super::Launch::proceed`] between building the
+    /// root and running the program, while the network is made.
+    pub wait_for_network: bool,
+}
+
+/// What the program's standard input is.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Stdin {
+    /// `/dev/null` (a terminal can never be typed on).
+    #[default]
+    Closed,
+    /// A pipe that stays open while clients come and go (`OpenStdin`).
+    Open,
+    /// A pipe that ends with the first client's input (`StdinOnce`).
+    Once,
+}
+
+/// How output is sent to a client.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Framing {
+    /// As it is: a terminal, or one stream only.
+    Raw,
+    /// With a head of eight bytes before each piece.
+    #[default]
+    Multiplexed,
+}
+
+/// The streams that a client takes part in.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize,
+)]
+#[serde(default)]
+pub struct Streams {
+    /// What it sends is the program's input.
+    pub stdin: bool,
+    /// It gets the program's output.
+    pub stdout: bool,
+    /// It gets the program's error output.
+    pub stderr: bool,
+}
+
+/// An attachment without its socket and early bytes, which travel beside.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Attach {
+    pub streams: Streams,
+    pub framing: Framing,
+    pub detach_keys: Vec<u8>,
+}
+
+/// From the daemon. `Start` and `Proceed` come over the start socket only,
+/// `Attach` over both.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub(super) enum Request {
+    Start(Box<Start>),
+    Proceed,
+    Attach(Attach),
+    Monitor,
+    Resize {
+        rows: u16,
+        cols: u16,
+    },
+    Signal {
+        number: i32,
+    },
+    Pause,
+    Resume,
+    /// Of a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// From the monitor.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+pub(super) enum Reply {
+    /// The container's first process exists; its network namespace is the
+    /// message's descriptor.
+    Created { pid: i32, start_time: u64 },
+    /// The program runs.
+    Started { state: State },
+    /// The container could not be made; all is undone.
+    Failed { error: StartError },
+    /// Answer to `Monitor`.
+    State { state: State },
+    /// The container has ended.
+    Exit { exit: Exit },
+    /// What was asked for is done.
+    Done,
+    /// It is not, and why.
+    Refused { message: String },
+    /// Of a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// A running container, as its monitor knows it; also `state.json`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// The version of the protocol that the monitor speaks.
+    pub version: u16,
+    /// The boot of the machine that all this belongs to.
+    pub boot_id: String,
+    /// The container's id.
+    pub id: String,
+    /// Its first process.
+    pub pid: i32,
+    /// That process's start (`/proc/PID/stat`, field 22), which tells it
+    /// from a later one with the same number.
+    pub start_time: u64,
+    /// The monitor's own process.
+    pub shim_pid: i32,
+    /// When the program began.
+    #[serde(default = "zero")]
+    pub started_at: Timestamp,
+}
+
+fn zero() -> Timestamp {
+    Timestamp::ZERO
+}
+
+/// How a container ended; also `exit.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// Docker's exit code: the program's, or 128 and the signal.
+    pub code: i32,
+    /// The signal that killed it.
+    #[serde(default)]
+    pub signal: Option<i32>,
+    /// Whether the kernel killed something for want of memory.
+    #[serde(default)]
+    pub oom: bool,
+    /// When.
+    pub at: Timestamp,
+    /// Lines that the log's disk refused.
+    #[serde(default)]
+    pub dropped_lines: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unknown_is_passed_over() {
+        let json = "{\"request\":\"resize\",\"rows\":2,\"cols\":3,\"dpi\":4}";
+        let request: Request = serde_json::from_str(json).unwrap();
+        assert!(matches!(request, Request::Resize { rows: 2, cols: 3 }));
+        let json = "{\"request\":\"checkpoint\",\"dir\":\"/x\"}";
+        let request: Request = serde_json::from_str(json).unwrap();
+        assert!(matches!(request, Request::Unknown));
+        let json = "{\"reply\":\"exit\",\"exit\":{\"code\":3,\"at\":\
+                    \"2024-01-01T00:00:00Z\",\"new\":1}}";
+        let Reply::Exit { exit } = serde_json::from_str(json).unwrap() else {
+            panic!("no exit");
+        };
+        assert_eq!((exit.code, exit.signal, exit.oom), (3, None, false));
+    }
+
+    #[test]
+    fn a_start_message_may_lack_fields() {
+        let json = "{\"request\":\"start\",\"id\":\"x\"}";
+        let Request::Start(start) = serde_json::from_str(json).unwrap() else {
+            panic!("no start");
+        };
+        assert_eq!(start.stdin, Stdin::Closed);
+    }
+}
