@@ -31,6 +31,8 @@ const IFLA_LINKINFO: u16 = 18;
 const IFLA_AF_SPEC: u16 = 26;
 const IFLA_NET_NS_FD: u16 = 28;
 const IFLA_EXT_MASK: u16 = 29;
+const IFLA_NUM_TX_QUEUES: u16 = 31;
+const IFLA_NUM_RX_QUEUES: u16 = 32;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
 const IFLA_INET_CONF: u16 = 1;
@@ -139,8 +141,13 @@ pub fn create_veth(
 ) -> Request {
     let netns = netns.as_raw_fd() as u32;
     let end = |message: Message, end: End<'_>| {
-        let message = message.text(IFLA_IFNAME, end.name);
-        let message = message.number(IFLA_MTU, mtu);
+        // More queues serve only XDP, and each takes its time to register:
+        // by default the kernel makes one for each processor.
+        let message = message
+            .text(IFLA_IFNAME, end.name)
+            .number(IFLA_MTU, mtu)
+            .number(IFLA_NUM_TX_QUEUES, 1)
+            .number(IFLA_NUM_RX_QUEUES, 1);
         match end.mac {
             Some(mac) => message.attribute(IFLA_ADDRESS, &mac.0),
             None => message,

@@ -156,7 +156,17 @@ impl Error {
     /// Tells if the kernel knows no such interface.
     fn is_absence(&self) -> bool {
         const ENODEV: i32 = 19;
-        matches!(self, Error::Kernel { cause, .. } if cause.errno() == ENODEV)
+        self.has_errno(ENODEV)
+    }
+
+    /// Tells if the kernel wants the interface to have a carrier first.
+    fn is_network_down(&self) -> bool {
+        const ENETDOWN: i32 = 100;
+        self.has_errno(ENETDOWN)
+    }
+
+    fn has_errno(&self, errno: i32) -> bool {
+        matches!(self, Error::Kernel { cause, .. } if cause.errno() == errno)
     }
 }
 

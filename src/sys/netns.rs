@@ -31,6 +31,15 @@ pub fn inside<T: Send>(
     netns: BorrowedFd<'_>,
     act: impl FnOnce() -> T + Send,
 ) -> Result<T> {
+    inside_while(netns, act, || ()).0
+}
+
+/// Does the same, and meanwhile runs `here` on the calling thread.
+pub fn inside_while<T: Send, U>(
+    netns: BorrowedFd<'_>,
+    act: impl FnOnce() -> T + Send,
+    here: impl FnOnce() -> U,
+) -> (Result<T>, U) {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name("netns".to_string())
@@ -38,12 +47,14 @@ pub fn inside<T: Send>(
             .spawn_scoped(scope, move || {
                 enter(netns)?;
                 Ok(act())
-            })
-            .map_err(|e| Error::from_io("clone(thread)", &e))?;
-        match thread.join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+            });
+        let near = here();
+        let far = match thread.map(|thread| thread.join()) {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(e) => Err(Error::from_io("clone(thread)", &e)),
+        };
+        (far, near)
     })
 }
 
