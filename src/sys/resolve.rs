@@ -48,6 +48,12 @@ const MAX_LINKS: u32 = 40;
 /// Set once the kernel has answered that it lacks the call.
 static NO_OPENAT2: AtomicBool = AtomicBool::new(false);
 
+/// Makes [`open`] take the walk, or ask the kernel again: so that the
+/// fallback can be tested on a kernel that needs none.
+pub fn force_walk(method: Method) {
+    NO_OPENAT2.store(method == Method::Walk, Ordering::Relaxed);
+}
+
 /// Opens `path` beneath `root`, close-on-exec. A link at the last
 /// component is followed unless `flags` has `O_NOFOLLOW`. A file that
 /// `O_CREAT` makes gets `mode` cut by the umask.
