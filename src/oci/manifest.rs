@@ -176,10 +176,13 @@ impl fmt::Display for Error {
             Error::Ambiguous => f.write_str(
                 "manifest has the fields of both an image and an index",
             ),
-            Error::NotAnImage(kind) => write!(
-                f,
-                "unsupported media type {kind} of the image configuration"
-            ),
+            Error::NotAnImage(kind) => {
+                let class = match kind.as_str() {
+                    "application/vnd.docker.plugin.v1+json" => "plugin",
+                    _ => "unknown",
+                };
+                write!(f, "Encountered remote {kind:?}({class}) when fetching")
+            }
             Error::TooManyLayers(count) => {
                 write!(f, "image has {count} layers, at most {MAX_LAYERS}")
             }
