@@ -259,7 +259,6 @@ pub(super) fn family(answer: &[u8]) -> Option<u16> {
 }
 
 #[cfg(test)]
-#[cfg(target_endian = "little")]
 mod tests {
     use super::*;
 

@@ -157,7 +157,6 @@ fn ipv4(value: &[u8]) -> Option<Ipv4Addr> {
 }
 
 #[cfg(test)]
-#[cfg(target_endian = "little")]
 mod tests {
     use super::*;
 
