@@ -31,19 +31,24 @@
 //! `detach.rs`.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::runtime::StartError;
 use crate::sys;
+use crate::time::Timestamp;
 
+mod attached;
 mod channel;
 mod client;
 pub mod detach;
 pub mod frame;
+mod input;
 mod launch;
 mod message;
+mod output;
 mod record;
+mod service;
 
 pub use channel::{OLDEST, VERSION};
 pub use client::{
@@ -56,6 +61,12 @@ pub use record::{boot_id, start_time};
 
 /// The name under which `main` is executed as a monitor (`argv[0]`).
 pub const ROLE: &str = "skiff-shim";
+
+/// Writes a line to the monitor's own log.
+fn note(text: &str) {
+    // A full disk must not matter.
+    let _ = writeln!(io::stderr(), "{} {text}", Timestamp::now());
+}
 
 /// What can go wrong between the daemon and a monitor.
 #[derive(Debug)]

@@ -60,6 +60,11 @@ pub fn stand_alone(name: &str) -> Result<OwnedFd> {
     Ok(kept)
 }
 
+/// Returns the effective user id of the calling process.
+pub fn user_id() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 /// Sets the name that `ps` shows (PR_SET_NAME; the first 15 bytes count).
 pub fn set_name(name: &str) {
     let mut bytes = [0u8; 16];
