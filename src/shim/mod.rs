@@ -26,9 +26,8 @@
 //! Daemon's side: `client.rs` (calls over the control socket) and
 //! `launch.rs` (start). Monitor's side: `role.rs` (entry, start),
 //! `service.rs` (the loop), `attached.rs` (one client), `input.rs` (the
-//! program's standard input), `output.rs` (its outputs), `leave.rs` (its own
-//! cgroup). Both: `message.rs`, `channel.rs`, `record.rs`, `frame.rs`,
-//! `detach.rs`.
+//! program's standard input), `output.rs` (its outputs). Both: `message.rs`,
+//! `channel.rs`, `record.rs`, `frame.rs`, `detach.rs`.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -38,16 +37,22 @@ use crate::runtime::StartError;
 use crate::sys;
 use crate::time::Timestamp;
 
+#[allow(dead_code)]
 mod attached;
+#[allow(dead_code)]
 mod channel;
 mod client;
 pub mod detach;
 pub mod frame;
+#[allow(dead_code)]
 mod input;
 mod launch;
 mod message;
+#[allow(dead_code)]
 mod output;
+#[allow(dead_code)]
 mod record;
+#[allow(dead_code)]
 mod service;
 
 pub use channel::{OLDEST, VERSION};

@@ -1,12 +1,10 @@
 //! The program's outputs: two pipes, or the master of its terminal.
 
-use std::io::pipe;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::Error;
 use super::frame;
 use crate::logs::Stream;
-use crate::sys;
 use crate::sys::stream::{Moved, read_now, set_nonblocking};
 
 /// Bytes taken from the program at once.
@@ -62,11 +60,4 @@ impl AsFd for Output {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
-}
-
-/// A pipe: the reading end, and the writing end.
-pub(super) fn open_pipe() -> Result<(OwnedFd, OwnedFd), Error> {
-    let (reader, writer) = pipe()
-        .map_err(|e| Error::System(sys::Error::from_io("pipe2(…)", &e)))?;
-    Ok((reader.into(), writer.into()))
 }

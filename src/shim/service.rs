@@ -47,6 +47,9 @@ pub(super) struct Service {
     pub outputs: Vec<Output>,
     /// The terminal's master, for its size.
     pub terminal: Option<OwnedFd>,
+    /// The terminal's other end, held so that a program that closes its
+    /// terminal and opens it again is not taken for one that has ended.
+    pub peer: Option<OwnedFd>,
     pub attached: Vec<Attached>,
     pub listener: Option<UnixListener>,
     pub connections: Vec<Connection>,

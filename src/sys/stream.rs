@@ -16,6 +16,12 @@ use rustix::net::{
 use super::socket::MAX_FDS;
 use super::{Error, Result};
 
+/// Opens a pipe (close-on-exec): the reading end, and the writing end.
+pub fn open_pipe() -> Result<(OwnedFd, OwnedFd)> {
+    rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+        .map_err(|e| Error::from_rustix("pipe2(…)", e))
+}
+
 /// What a call that does not wait has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moved {

@@ -88,6 +88,7 @@ impl Rig {
                 output(stderr_reader, logs::Stream::Stderr),
             ],
             terminal: None,
+            peer: None,
             attached: Vec::new(),
             listener: Some(listener),
             connections: Vec::new(),
