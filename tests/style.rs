@@ -410,7 +410,10 @@ fn nothing_is_left_undone() {
                 ));
             }
         }
-        let code = before_tests(&source.code);
+        let code = match source.shown().ends_with("/tests.rs") {
+            true => "",
+            false => before_tests(&source.code),
+        };
         for (at, _) in code.match_indices(".unwrap()") {
             broken.push(format!(
                 "{}:{}: unwrap outside of tests",
