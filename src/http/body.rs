@@ -172,6 +172,7 @@ pub struct Incoming {
     read: u64,
     limit: u64,
     idle: Duration,
+    failed: bool,
 }
 
 impl Incoming {
@@ -179,7 +180,14 @@ impl Incoming {
     /// next part of it.
     pub fn new(framing: Framing, asked: Continue, idle: Duration) -> Incoming {
         let decoder = Decoder::new(framing);
-        Incoming { decoder, asked, read: 0, limit: u64::MAX, idle }
+        Incoming {
+            decoder,
+            asked,
+            read: 0,
+            limit: u64::MAX,
+            idle,
+            failed: false,
+        }
     }
 
     /// Sets how many bytes the body may have; one that announces more is
@@ -188,6 +196,7 @@ impl Incoming {
         self.limit = limit;
         match self.decoder.left() {
             Some(left) if left.saturating_add(self.read) > limit => {
+                self.failed = true;
                 Err(Error::TooLarge(limit))
             }
             _ => Ok(()),
@@ -207,6 +216,25 @@ impl Incoming {
     /// Reads a part; 0 is the end. Before the first one the client gets its
     /// `100 Continue`.
     pub fn read(
+        &mut self,
+        stream: &Stream,
+        input: &mut Input,
+        out: &mut [u8],
+    ) -> Result<usize> {
+        let got = self.read_part(stream, input, out);
+        self.failed |= got.is_err();
+        got
+    }
+
+    /// Returns whether the next request can be found behind this body: it
+    /// is sound, and its rest is short or may be.
+    pub fn can_drain(&self) -> bool {
+        !self.failed
+            && !self.is_awaited()
+            && self.decoder.left().is_none_or(|n| n <= MAX_DRAIN)
+    }
+
+    fn read_part(
         &mut self,
         stream: &Stream,
         input: &mut Input,
@@ -239,9 +267,7 @@ impl Incoming {
         if self.is_done() {
             return true;
         }
-        if self.is_awaited()
-            || self.decoder.left().is_some_and(|n| n > MAX_DRAIN)
-        {
+        if !self.can_drain() {
             return false;
         }
         let mut left = MAX_DRAIN;

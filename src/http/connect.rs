@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -152,4 +152,10 @@ fn open_tls(
             other => Err(other),
         },
     }
+}
+
+/// Resolves a host's name within half a minute.
+pub fn resolve(host: &str) -> Result<Vec<IpAddr>> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    dns::resolve(host, deadline).map_err(Error::Resolve)
 }

@@ -3,6 +3,7 @@
 //! readers of one stream could disagree.
 
 use std::fmt;
+use std::mem::MaybeUninit;
 
 /// The most bytes of a head. Docker's clients put credentials into it
 /// (`X-Registry-Config` holds those of all registries).
@@ -97,7 +98,10 @@ pub fn find_end(bytes: &[u8], from: usize) -> Result<Option<usize>, Malformed> {
             return Err(Malformed::BareLf);
         }
         if lf >= 3 && bytes[lf - 3..lf - 1] == *b"\r\n" {
-            return Ok(Some(lf + 1));
+            return match lf < MAX_BYTES {
+                true => Ok(Some(lf + 1)),
+                false => Err(Malformed::TooLong),
+            };
         }
         at = lf + 1;
     }
@@ -269,9 +273,10 @@ pub struct Request {
 impl Request {
     /// Parses `text`, a whole head with its empty line, into this memory.
     pub fn parse(&mut self, text: &[u8]) -> Result<(), Malformed> {
-        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-        let mut parsed = httparse::Request::new(&mut headers);
-        match parsed.parse(text).map_err(malformed)? {
+        let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+        let mut parsed = httparse::Request::new(&mut []);
+        let status = parsed.parse_with_uninit_headers(text, &mut headers);
+        match status.map_err(malformed)? {
             httparse::Status::Complete(n) if n == text.len() => {}
             _ => return Err(Malformed::StartLine),
         }

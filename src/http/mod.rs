@@ -10,12 +10,12 @@ pub mod body;
 pub mod chunk;
 pub mod client;
 pub mod connect;
-mod error;
+pub mod error;
 pub mod head;
 pub mod input;
 pub mod query;
 pub mod stream;
 pub mod tls;
 
-pub use error::{Error, Phase, Result};
+pub use error::{Error, Phase, Result, reason};
 pub use stream::Stream;

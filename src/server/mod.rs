@@ -1,1 +1,78 @@
-//! Placeholder head.
+//! The server: listeners, the activation gate, one worker thread for each
+//! connection, the route table, and the handlers that join HTTP and engine.
+//!
+//! ```text
+//! listen ─▶ accept ─(gate)─▶ connection ─▶ wrapper ─▶ route ─▶ handler
+//!             └ budget          └ head, timeouts    └ version, access
+//! ```
+//!
+//! All of it but the table and the handlers is generic over the state that
+//! handlers get, so it is tested without an engine.
+
+pub mod accept;
+pub mod budget;
+mod connection;
+pub mod error;
+pub mod exchange;
+pub mod gate;
+pub mod handlers;
+pub mod listen;
+mod reply;
+pub mod route;
+pub mod version;
+mod wrapper;
+
+use std::time::Duration;
+
+pub use error::Error;
+pub use exchange::{ChunkedWriter, Exchange, Hijack, Waited};
+pub use reply::JSON;
+pub use route::{Access, Handler, Method, Route};
+pub use version::Version;
+
+/// How long clients are waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// For a whole head, from its first byte.
+    pub head_timeout: Duration,
+    /// For each next part of a body.
+    pub body_timeout: Duration,
+    /// For a client to read a part of an answer that is no stream.
+    pub write_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            head_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(600),
+            write_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What the workers of all listeners share: the state that handlers get, and
+/// the routes to them.
+pub struct Server<S: 'static> {
+    state: S,
+    router: route::Router<S>,
+    settings: Settings,
+}
+
+impl<S> Server<S> {
+    /// Makes a server of a state and a route table.
+    ///
+    /// # Panics
+    ///
+    /// If the table is bad; see [`route::Router::new`].
+    pub fn new(
+        state: S,
+        table: &'static [Route<S>],
+        settings: Settings,
+    ) -> Server<S> {
+        Server { state, router: route::Router::new(table), settings }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -120,6 +120,29 @@ pub fn set_backlog(socket: impl AsFd, backlog: i32) -> Result<()> {
         .map_err(|e| Error::from_rustix(format!("listen(…, {backlog})"), e))
 }
 
+/// Ends one or both directions of a socket (`shutdown(2)`); whoever waits
+/// on it in another thread wakes up. A listening socket's `accept` fails.
+pub fn shutdown(socket: impl AsFd, how: std::net::Shutdown) -> Result<()> {
+    let how = match how {
+        std::net::Shutdown::Read => rustix::net::Shutdown::Read,
+        std::net::Shutdown::Write => rustix::net::Shutdown::Write,
+        std::net::Shutdown::Both => rustix::net::Shutdown::Both,
+    };
+    rustix::net::shutdown(socket, how)
+        .map_err(|e| Error::from_rustix("shutdown(…)", e))
+}
+
+/// Makes the kernel look for dead peers of an idle TCP connection
+/// (`SO_KEEPALIVE`, tcp(7)): first after `idle`, then three times more.
+pub fn set_tcp_keepalive(socket: impl AsFd, idle: Duration) -> Result<()> {
+    use rustix::net::sockopt;
+    let failed = |e| Error::from_rustix("setsockopt(…, SO_KEEPALIVE)", e);
+    sockopt::set_socket_keepalive(&socket, true).map_err(failed)?;
+    sockopt::set_tcp_keepidle(&socket, idle).map_err(failed)?;
+    sockopt::set_tcp_keepintvl(&socket, idle).map_err(failed)?;
+    sockopt::set_tcp_keepcnt(&socket, 3).map_err(failed)
+}
+
 /// Sets how long sent data may stay unacknowledged before the connection
 /// is given up (`TCP_USER_TIMEOUT`, tcp(7)).
 pub fn set_tcp_user_timeout(socket: impl AsFd, after: Duration) -> Result<()> {
@@ -132,6 +155,31 @@ pub fn set_tcp_user_timeout(socket: impl AsFd, after: Duration) -> Result<()> {
 /// the limit of 107 bytes is passed by through `/proc/self/fd`.
 pub fn listen_unix(path: &Path) -> Result<UnixListener> {
     through_parent(path, "bind", |short| UnixListener::bind(short))
+}
+
+/// Binds and listens on a Unix socket at `path` that nobody can connect to
+/// yet: its mode is 0, until somebody sets another one. Unlike a umask this
+/// touches no other thread. `backlog` clients can wait.
+pub fn listen_unix_closed(path: &Path, backlog: i32) -> Result<UnixListener> {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+    let failed = |call, e| Error::from_rustix(call, e);
+    through_parent(path, "bind", |short| {
+        let socket = rustix::net::socket_with(
+            AddressFamily::UNIX,
+            SocketType::STREAM,
+            SocketFlags::CLOEXEC,
+            None,
+        )?;
+        // The file gets the mode of the socket (unix(7), bind(2)).
+        rustix::fs::fchmod(&socket, Mode::empty())?;
+        rustix::net::bind(&socket, &SocketAddrUnix::new(short)?)?;
+        Ok(UnixListener::from(socket))
+    })
+    .and_then(|listener| {
+        rustix::net::listen(&listener, backlog)
+            .map_err(|e| failed("listen(…)", e))?;
+        Ok(listener)
+    })
 }
 
 /// Connects to the Unix socket at `path`, however long the path is.
@@ -186,6 +234,19 @@ mod tests {
         let mut text = String::new();
         near.read_to_string(&mut text).unwrap();
         assert_eq!(text, "hello");
+    }
+
+    #[test]
+    fn a_closed_socket_has_mode_0_and_listens() {
+        use std::os::unix::fs::PermissionsExt;
+        let path = std::env::temp_dir()
+            .join(format!("skiff-closed-{}", std::process::id()));
+        let listener = listen_unix_closed(&path, 16).unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0);
+        let _client = connect_unix(&path);
+        drop(listener);
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]

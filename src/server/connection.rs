@@ -1,0 +1,227 @@
+//! One connection: request after request in order, until one side has
+//! enough.
+//!
+//! ```text
+//! read a head ─▶ answer ─▶ keep ─▶ read the next head
+//!      │            └────▶ close (the client may still be sending)
+//!      ├─ end of file, evicted ─▶ close
+//!      └─ malformed, too slow ─▶ 4xx ─▶ close
+//! ```
+
+use std::io::Read;
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::http::head::{self, Malformed, Request};
+use crate::http::input::Input;
+use crate::http::{Stream, stream::Peer};
+use crate::sys;
+
+use super::budget::Seat;
+use super::reply::{JSON, Outgoing, Terms};
+use super::route::Access;
+use super::wrapper::{self, Next, push_error_body};
+use super::{Server, Settings};
+
+/// How long a refused client is listened to, so that it can read the answer
+/// before its own sending fails.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// The most bytes that a refused client is listened to for.
+const MAX_LINGER: usize = 256 * 1024;
+
+/// What a connection owns.
+pub(super) struct Wire {
+    /// The stream; gone once it was hijacked.
+    pub stream: Option<Arc<Stream>>,
+    /// What was read ahead.
+    pub input: Input,
+    /// The head of the request at hand.
+    pub head: Request,
+    /// Its decoded path.
+    pub path: String,
+    /// The answer.
+    pub out: Outgoing,
+    /// The place among the listener's connections.
+    pub seat: Seat,
+}
+
+/// What came instead of a head.
+enum NoHead {
+    /// The client went, or was evicted.
+    Closed,
+    /// A status and the words for it.
+    Refused(u16, String),
+}
+
+/// Serves a connection to its end.
+pub(super) fn serve<S>(
+    server: &Server<S>,
+    stream: Arc<Stream>,
+    seat: Seat,
+    access: Access,
+) {
+    let mut wire = Wire {
+        stream: Some(stream),
+        input: Input::new(),
+        head: Request::default(),
+        path: String::new(),
+        out: Outgoing::default(),
+        seat,
+    };
+    if let Err(e) = prepare(&wire, &server.settings) {
+        log::debug!("a connection cannot be served: {e}");
+        return;
+    }
+    loop {
+        match read_head(&mut wire, &server.settings) {
+            Ok(()) => {}
+            Err(NoHead::Closed) => return,
+            Err(NoHead::Refused(status, words)) => {
+                return refuse(&mut wire, status, &words);
+            }
+        }
+        if !wire.seat.begin_request() {
+            return;
+        }
+        match wrapper::answer(server, &mut wire, access) {
+            Next::Keep => {}
+            Next::Close => return linger(&mut wire),
+            Next::Gone => return,
+        }
+        wire.seat.begin_wait();
+        wire.input.shrink();
+        wire.out.shrink();
+    }
+}
+
+fn prepare(wire: &Wire, settings: &Settings) -> std::io::Result<()> {
+    let Some(stream) = &wire.stream else { return Ok(()) };
+    stream.set_write_timeout(Some(settings.write_timeout))?;
+    if let Stream::Tcp(socket) = &**stream {
+        socket.set_nodelay(true)?;
+        // A peer that vanished without a word would hold its seat for ever.
+        sys::socket::set_tcp_keepalive(socket, Duration::from_secs(60))?;
+    }
+    stream.handshake()
+}
+
+/// Reads and parses one head. Silence before its first byte is not bounded:
+/// clients keep connections for later, and the budget takes them away when
+/// there are too many. From the first byte on the whole head has to come in
+/// time.
+fn read_head(wire: &mut Wire, settings: &Settings) -> Result<(), NoHead> {
+    let stream = wire.stream.as_deref().ok_or(NoHead::Closed)?;
+    let input = &mut wire.input;
+    let mut deadline = None;
+    let mut seen = 0;
+    loop {
+        // An empty line before the request line is passed over (RFC 9112
+        // §2.2); a client that sends nothing else meets the deadline.
+        while seen == 0 && input.bytes().starts_with(b"\r\n") {
+            input.consume(2);
+        }
+        match head::find_end(input.bytes(), seen) {
+            Ok(None) => {}
+            Ok(Some(end)) => {
+                let parsed = wire.head.parse(&input.bytes()[..end]);
+                input.consume(end);
+                parsed.map_err(refused)?;
+                return check_host(&wire.head, stream).map_err(refused);
+            }
+            Err(e) => return Err(refused(e)),
+        }
+        seen = input.bytes().len();
+        if seen > 0 || deadline.is_some() {
+            let end = *deadline
+                .get_or_insert_with(|| Instant::now() + settings.head_timeout);
+            let left = end.saturating_duration_since(Instant::now());
+            let ready = stream.has_pending_input()
+                || sys::poll::wait_readable(stream, Some(left)).unwrap_or(true);
+            if !ready {
+                let words = "the request's head took too long".to_string();
+                return Err(NoHead::Refused(408, words));
+            }
+        }
+        match input.fill(stream) {
+            Ok(0) | Err(_) => return Err(NoHead::Closed),
+            Ok(_) => deadline
+                .get_or_insert_with(|| Instant::now() + settings.head_timeout),
+        };
+    }
+}
+
+fn refused(error: Malformed) -> NoHead {
+    NoHead::Refused(error.status(), error.to_string())
+}
+
+/// A Unix client may send anything as its host (Docker 1.2 sends the path
+/// of the socket); over TCP it has to be one.
+fn check_host(head: &Request, stream: &Stream) -> Result<(), Malformed> {
+    if matches!(stream, Stream::Unix(_)) {
+        return Ok(());
+    }
+    let host = head.fields().get("host").unwrap_or("");
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]%~".contains(&b);
+    match host.bytes().all(allowed) {
+        true => Ok(()),
+        false => Err(Malformed::Host),
+    }
+}
+
+/// Answers what is not even a request, and closes.
+fn refuse(wire: &mut Wire, status: u16, words: &str) {
+    if let Some(stream) = &wire.stream {
+        let peer = stream.peer();
+        match peer {
+            Peer::Unix(_) | Peer::Unknown => {
+                log::debug!("a request was refused: {words}");
+            }
+            Peer::Tcp(from) => {
+                log::debug!("a request from {from} was refused: {words}");
+            }
+        }
+        let _ = send_refusal(&mut wire.out, stream, status, words);
+    }
+    linger(wire);
+}
+
+/// Sends an error that belongs to no request.
+pub(super) fn send_refusal(
+    out: &mut Outgoing,
+    stream: &Stream,
+    status: u16,
+    words: &str,
+) -> std::io::Result<()> {
+    out.reset();
+    out.body.clear();
+    push_error_body(&mut out.body, words);
+    out.set_header("Content-Type", JSON);
+    let terms = Terms { minor: 1, head_only: false, keep_alive: false };
+    out.send(stream, status, terms)
+}
+
+/// Ends the connection so that the client can still read the answer: a
+/// close with unread bytes would reset it.
+fn linger(wire: &mut Wire) {
+    let Some(stream) = wire.stream.take() else { return };
+    wire.seat.leave();
+    if stream.shutdown_write().is_err() {
+        return;
+    }
+    let end = Instant::now() + LINGER;
+    let (mut waste, mut left) = ([0; 4096], MAX_LINGER);
+    loop {
+        let time = end.saturating_duration_since(Instant::now());
+        let ready = sys::poll::wait_readable(&stream, Some(time));
+        if !matches!(ready, Ok(true)) || time.is_zero() {
+            break;
+        }
+        match (&*stream).read(&mut waste) {
+            Ok(n) if n > 0 && n <= left => left -= n,
+            _ => break,
+        }
+    }
+    let _ = sys::socket::shutdown(&*stream, Shutdown::Both);
+}

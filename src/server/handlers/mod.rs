@@ -1,0 +1,3 @@
+//! The handlers: each parses, makes one call of the engine, and answers.
+
+pub mod ping;
