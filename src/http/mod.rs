@@ -13,6 +13,7 @@ pub mod connect;
 pub mod error;
 pub mod head;
 pub mod input;
+mod pinned;
 pub mod query;
 pub mod stream;
 pub mod tls;

@@ -7,12 +7,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
 };
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore};
+
+use super::pinned::Pinned;
 
 /// Where distributions keep their bundle of roots, the commonest first.
 const BUNDLES: &[&str] = &[
@@ -117,7 +120,12 @@ pub fn client(settings: &Settings) -> Result<Arc<ClientConfig>, Error> {
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
         }
-        Verify::Peer => builder.with_root_certificates(roots(settings)?),
+        Verify::Peer if settings.roots.is_empty() => {
+            builder.with_root_certificates(roots(settings)?)
+        }
+        Verify::Peer => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(pinned(settings)?)),
     };
     let mut config = match &settings.identity {
         None => builder.with_no_client_auth(),
@@ -130,6 +138,21 @@ pub fn client(settings: &Settings) -> Result<Arc<ClientConfig>, Error> {
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// Makes a check that takes the given roots as servers' own certificates
+/// too.
+fn pinned(settings: &Settings) -> Result<Pinned, Error> {
+    let provider = Arc::new(ring::default_provider());
+    let usual =
+        WebPkiServerVerifier::builder_with_provider(roots(settings)?, provider)
+            .build()
+            .expect("there is at least one root, and no revocation list");
+    let mut certificates = Vec::new();
+    for path in &settings.roots {
+        certificates.extend(load_certificates(path)?);
+    }
+    Ok(Pinned { usual, certificates })
 }
 
 fn roots(settings: &Settings) -> Result<Arc<RootCertStore>, Error> {

@@ -26,6 +26,8 @@ const MAX_TOKEN: u64 = 256 * 1024;
 /// Authorizes the requests to one endpoint for one repository.
 #[derive(Debug)]
 pub struct Authorizer {
+    /// The repository's URL.
+    repository: String,
     credentials: Option<Credentials>,
     scope: String,
     /// Whether a token server must use TLS to be given credentials.
@@ -58,12 +60,18 @@ impl Authorizer {
     ) -> Authorizer {
         let plain_allowed = endpoint.trust == Trust::Any
             || endpoint.base.scheme == Scheme::Http;
+        let repository = endpoint.url(&format!("/v2/{path}")).to_string();
+        let wanted = match tokens.server(&repository) {
+            Some((realm, service)) => Wanted::Bearer { realm, service },
+            None => Wanted::Unknown,
+        };
         Authorizer {
+            repository,
             credentials: credentials.filter(|c| !c.is_empty()),
             scope: format!("repository:{path}:pull"),
             plain_allowed,
             tokens,
-            wanted: Mutex::new(Wanted::Unknown),
+            wanted: Mutex::new(wanted),
         }
     }
 
@@ -150,8 +158,17 @@ impl Authorizer {
         if let Some(token) = self.tokens.find(&key) {
             return Ok(token);
         }
-        let token = self.ask(&key, connections)?;
+        let token = match self.ask(&key, connections) {
+            Ok(token) => token,
+            Err(cause) => {
+                // The registry may have moved to another server since.
+                self.tokens.set_server(&self.repository, None);
+                return Err(cause);
+            }
+        };
         self.tokens.keep(key, token.clone());
+        let server = (realm.to_string(), service.to_string());
+        self.tokens.set_server(&self.repository, Some(server));
         Ok(token.text)
     }
 
@@ -348,6 +365,20 @@ mod tests {
         assert!(seen[1].target.contains("account=me"));
         assert_eq!(seen[1].header("authorization"), Some("Basic bWU6c2VjcmV0"));
         assert_eq!(seen[2].header("authorization"), Some("Bearer t1"));
+    }
+
+    #[test]
+    fn what_was_learnt_serves_the_next_reader_of_the_repository() {
+        let fake = bearer(100);
+        let name = format!("{}/a/b", fake.host());
+        let reference = crate::oci::Reference::parse(&name).unwrap();
+        let client = super::super::Client::new(super::super::fake::settings());
+        for _ in 0..3 {
+            let cancel = Cancel::new();
+            let reader = client.repository(&reference, user(), &cancel);
+            reader.unwrap().manifest("1").unwrap();
+        }
+        assert_eq!(fake.seen().len(), 5);
     }
 
     #[test]

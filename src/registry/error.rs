@@ -263,6 +263,8 @@ impl From<Error> for std::io::Error {
     }
 }
 
+const UNKNOWN_AUTHORITY: &str = "x509: certificate signed by unknown authority";
+
 /// Says what is wrong with a server's TLS in Go's words, where users are
 /// known to look for them.
 fn tls_words(error: &http::Error) -> Option<String> {
@@ -278,8 +280,10 @@ fn tls_words(error: &http::Error) -> Option<String> {
             return Some(words.into());
         }
         rustls::Error::InvalidCertificate(bad) => match bad {
-            Bad::UnknownIssuer => {
-                "x509: certificate signed by unknown authority".into()
+            Bad::UnknownIssuer => UNKNOWN_AUTHORITY.into(),
+            // A self-signed one that nobody vouches for.
+            Bad::Other(other) if other.to_string() == "CaUsedAsEndEntity" => {
+                UNKNOWN_AUTHORITY.into()
             }
             Bad::Expired
             | Bad::ExpiredContext { .. }
@@ -291,7 +295,17 @@ fn tls_words(error: &http::Error) -> Option<String> {
                      current time {now}; is this machine's clock right?"
                 )
             }
-            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
+            Bad::NotValidForNameContext { presented, .. } => {
+                // rustls writes `DnsName("a")` and `IpAddress(1.2.3.4)`.
+                let names: Vec<&str> = presented
+                    .iter()
+                    .filter_map(|name| name.split(['(', ')']).nth(1))
+                    .map(|name| name.trim_matches('"'))
+                    .collect();
+                let names = names.join(", ");
+                format!("x509: certificate is valid for {names}, not {host}")
+            }
+            Bad::NotValidForName => {
                 format!("x509: certificate is not valid for {host}")
             }
             other => format!("x509: {other}"),
@@ -299,4 +313,43 @@ fn tls_words(error: &http::Error) -> Option<String> {
         other => return Some(format!("tls: {other}")),
     };
     Some(format!("tls: failed to verify certificate: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(error: rustls::Error) -> String {
+        let source = std::io::Error::other(error);
+        let host = "reg.io".to_string();
+        Cause::Http(Box::new(http::Error::Tls { host, source })).to_string()
+    }
+
+    #[test]
+    fn troubles_with_tls_are_told_in_gos_words() {
+        use rustls::CertificateError as Bad;
+        assert_eq!(
+            words(rustls::Error::InvalidMessage(
+                rustls::InvalidMessage::InvalidContentType
+            )),
+            "http: server gave HTTP response to HTTPS client"
+        );
+        assert_eq!(
+            words(Bad::UnknownIssuer.into()),
+            "tls: failed to verify certificate: x509: certificate signed by \
+             unknown authority"
+        );
+        let text = words(Bad::Expired.into());
+        assert!(text.contains("expired or is not yet valid"), "{text}");
+        assert!(text.contains("clock"), "{text}");
+        let other = Bad::NotValidForNameContext {
+            expected: "reg.io".try_into().unwrap(),
+            presented: vec![
+                "DnsName(\"a.b\")".into(),
+                "IpAddress(1.2.3.4)".into(),
+            ],
+        };
+        let text = words(other.into());
+        assert!(text.ends_with("valid for a.b, 1.2.3.4, not reg.io"), "{text}");
+    }
 }

@@ -63,14 +63,16 @@ impl Fake {
     pub fn start(
         answer: impl Fn(&Seen) -> (Vec<u8>, Then) + Send + Sync + 'static,
     ) -> Fake {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let listener =
+            TcpListener::bind("127.0.0.1:0").expect("a fake may fail its test");
+        let port =
+            listener.local_addr().expect("a fake may fail its test").port();
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
         let (log, answer) = (seen.clone(), Arc::new(answer));
         thread::spawn(move || {
             for socket in listener.incoming() {
                 let (log, answer) = (log.clone(), answer.clone());
-                let socket = socket.unwrap();
+                let socket = socket.expect("a fake may fail its test");
                 thread::spawn(move || serve(socket, &log, &*answer));
             }
         });
@@ -79,7 +81,7 @@ impl Fake {
 
     /// Returns the requests so far.
     pub fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
+        self.seen.lock().expect("a fake may fail its test").clone()
     }
 
     /// Returns the targets that were asked for so far.
@@ -104,9 +106,12 @@ impl Fake {
         cancel: &Cancel,
     ) -> Repository {
         let name = format!("{}/a/b", self.host());
-        let reference = Reference::parse(&name).unwrap();
+        let reference =
+            Reference::parse(&name).expect("a fake may fail its test");
         let client = Client::new(settings());
-        client.repository(&reference, credentials, cancel).unwrap()
+        client
+            .repository(&reference, credentials, cancel)
+            .expect("a fake may fail its test")
     }
 }
 
@@ -166,16 +171,20 @@ fn read(socket: &mut TcpStream, log: &Mutex<Vec<Seen>>) -> Option<Seen> {
             return None;
         }
     }
-    let head = String::from_utf8(head).unwrap();
+    let head = String::from_utf8(head).expect("a fake may fail its test");
     let mut words = head.split(' ');
     let (method, target) = (words.next()?.to_string(), words.next()?.into());
     let mut seen =
         Seen { method, target, head, body: String::new(), number: 0 };
-    let length = seen.header("content-length").unwrap_or("0").parse().unwrap();
+    let length = seen
+        .header("content-length")
+        .unwrap_or("0")
+        .parse()
+        .expect("a fake may fail its test");
     let mut body = vec![0; length];
     socket.read_exact(&mut body).ok()?;
-    seen.body = String::from_utf8(body).unwrap();
-    let mut log = log.lock().unwrap();
+    seen.body = String::from_utf8(body).expect("a fake may fail its test");
+    let mut log = log.lock().expect("a fake may fail its test");
     seen.number = log.len();
     log.push(seen.clone());
     Some(seen)

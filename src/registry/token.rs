@@ -123,11 +123,14 @@ impl Token {
     }
 }
 
-/// The tokens of all fetches.
+/// The tokens of all fetches, and which token server a repository sends its
+/// clients to.
 #[derive(Default)]
 pub struct Tokens {
     /// Guards the tokens and when each ends (time since boot).
     kept: Mutex<HashMap<Key, (String, Duration)>>,
+    /// Guards realm and service by the repository's URL.
+    servers: Mutex<HashMap<String, (String, String)>>,
 }
 
 impl Tokens {
@@ -153,6 +156,33 @@ impl Tokens {
     /// Forgets a token that was refused.
     pub fn forget(&self, key: &Key) {
         self.lock().remove(key);
+    }
+
+    /// Returns realm and service of a repository that has named them
+    /// before.
+    pub fn server(&self, repository: &str) -> Option<(String, String)> {
+        self.servers().get(repository).cloned()
+    }
+
+    /// Remembers realm and service of a repository; `None` forgets them.
+    pub fn set_server(
+        &self,
+        repository: &str,
+        server: Option<(String, String)>,
+    ) {
+        let mut servers = self.servers();
+        let Some(server) = server else {
+            servers.remove(repository);
+            return;
+        };
+        if servers.len() >= MOST {
+            servers.clear();
+        }
+        servers.insert(repository.to_string(), server);
+    }
+
+    fn servers(&self) -> MutexGuard<'_, HashMap<String, (String, String)>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, (String, Duration)>> {
