@@ -172,16 +172,16 @@ fn read_body(status: u16, body: &[u8]) -> Answer {
         Ok(listed) => listed,
         Err(error) => return unreadable(go_words(body, &error)),
     };
-    if let Some(serde_json::Value::String(details)) = listed.details {
-        if !details.is_empty() {
-            let code = match status {
-                401 => "UNAUTHORIZED",
-                429 => "TOOMANYREQUESTS",
-                _ => "UNKNOWN",
-            };
-            let refusal = Refusal { code: code.into(), message: details };
-            return Answer::Refused(vec![refusal]);
-        }
+    if let Some(serde_json::Value::String(details)) = listed.details
+        && !details.is_empty()
+    {
+        let code = match status {
+            401 => "UNAUTHORIZED",
+            429 => "TOOMANYREQUESTS",
+            _ => "UNKNOWN",
+        };
+        let refusal = Refusal { code: code.into(), message: details };
+        return Answer::Refused(vec![refusal]);
     }
     let list: Vec<Refusal> = listed
         .errors
