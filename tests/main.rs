@@ -1,3 +1,5 @@
 //! Integration tests on the real binary.
 
+mod cases;
+mod harness;
 mod style;

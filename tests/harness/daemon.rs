@@ -1,0 +1,563 @@
+//! A daemon for one case: own root, run directory, socket, bridge and
+//! subnet. `Drop` ends it and fails the case when something was left.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::command::{Beside, Run};
+use super::wire::{Head, Reply, Wire};
+use super::{SOON, host, image, until, within};
+
+/// The name under which every case imports its image.
+pub const IMAGE: &str = "busybox";
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+pub struct Daemon {
+    pub directory: PathBuf,
+    pub bridge: String,
+    /// First three numbers of the /24 of this daemon's bridge.
+    pub subnet: String,
+    flags: Vec<String>,
+    environment: Vec<(String, String)>,
+    child: Option<Child>,
+    ids: Vec<String>,
+    may_leave: bool,
+    own_subnet: bool,
+    exec_below: String,
+}
+
+impl Daemon {
+    /// Starts a daemon and waits for its first answer.
+    #[track_caller]
+    pub fn start() -> Daemon {
+        Daemon::with(&[])
+    }
+
+    /// Starts a daemon with more flags.
+    #[track_caller]
+    pub fn with(flags: &[&str]) -> Daemon {
+        let mut daemon = Daemon::prepare(flags);
+        daemon.launch();
+        daemon
+    }
+
+    /// Starts a daemon that has the busybox image.
+    #[track_caller]
+    pub fn with_image() -> Daemon {
+        let daemon = Daemon::start();
+        daemon.import(IMAGE);
+        daemon
+    }
+
+    /// A daemon that is not started so far.
+    pub fn prepare(flags: &[&str]) -> Daemon {
+        let own = std::process::id();
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let directory = PathBuf::from(format!("/tmp/skt-{own}-{number}"));
+        fs::create_dir_all(directory.join("config")).expect("/tmp is there");
+        // 10.64.0.0 to 10.127.255.0, spread so that two runs of the tests on
+        // one machine do not meet.
+        let spread = (own.wrapping_mul(251).wrapping_add(number)) % (64 * 256);
+        let subnet = format!("10.{}.{}", 64 + spread / 256, spread % 256);
+        Daemon {
+            bridge: format!("skt{:x}-{number}", own % 0xf_ffff),
+            subnet,
+            directory,
+            flags: flags.iter().map(|flag| flag.to_string()).collect(),
+            environment: Vec::new(),
+            child: None,
+            ids: Vec::new(),
+            may_leave: false,
+            own_subnet: true,
+            exec_below: String::new(),
+        }
+    }
+
+    /// Sets a variable of the daemon's environment before it starts.
+    pub fn environment(&mut self, name: &str, value: &str) {
+        self.environment.push((name.into(), value.into()));
+    }
+
+    /// Adds a flag for the next start.
+    pub fn add_flag(&mut self, flag: &str) {
+        self.flags.push(flag.into());
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.directory.join("sock")
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
+    pub fn exec(&self) -> PathBuf {
+        let top = self.directory.join("exec");
+        if self.exec_below.is_empty() {
+            return top;
+        }
+        top.join(&self.exec_below)
+    }
+
+    /// Lets the daemon choose its subnet at the next start.
+    pub fn forget_subnet(&mut self) {
+        self.own_subnet = false;
+    }
+
+    /// Puts the run directory below more than 107 bytes of path.
+    pub fn deepen_exec_root(&mut self) {
+        self.exec_below = ["a".repeat(60), "b".repeat(60)].join("/");
+    }
+
+    /// The daemon's pid.
+    #[track_caller]
+    pub fn pid(&self) -> i32 {
+        self.child.as_ref().expect("the daemon runs").id() as i32
+    }
+
+    /// What the daemon wrote to standard error so far.
+    pub fn log(&self) -> String {
+        let log = fs::read(self.directory.join("log")).unwrap_or_default();
+        super::command::text(&log)
+    }
+
+    /// The command that starts this daemon.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(program());
+        command
+            .arg("-d")
+            .arg("-H")
+            .arg(format!("unix://{}", self.socket().display()))
+            .arg("--data-root")
+            .arg(self.data())
+            .arg("--exec-root")
+            .arg(self.exec())
+            .arg("-p")
+            .arg(self.directory.join("pid"))
+            .args(["-D", "--bridge", &self.bridge])
+            .args(&self.flags)
+            .envs(self.environment.iter().map(|(n, v)| (n, v)))
+            .env_remove("DOCKER_HOST");
+        if self.own_subnet {
+            command.arg("--bip").arg(format!("{}.1/24", self.subnet));
+        }
+        command
+    }
+
+    /// Starts the daemon without waiting for an answer.
+    #[track_caller]
+    pub fn launch_only(&mut self) {
+        assert!(self.child.is_none(), "the daemon runs");
+        let path = self.directory.join("log");
+        let log = File::options().create(true).append(true).open(path);
+        let log = log.expect("the log can be written");
+        let child = self
+            .command()
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second descriptor"))
+            .stderr(log)
+            .spawn();
+        self.child = Some(child.expect("the program starts"));
+    }
+
+    /// Starts the daemon and waits for its first answer.
+    #[track_caller]
+    pub fn launch(&mut self) {
+        self.launch_only();
+        let socket = self.socket();
+        until("the daemon's first answer", || {
+            let child = self.child.as_mut().expect("just started");
+            if let Ok(Some(status)) = child.try_wait() {
+                panic!("the daemon ended: {status}\n{}", self.log());
+            }
+            std::os::unix::net::UnixStream::connect(&socket).ok()
+        });
+        self.get("/_ping").is(200);
+    }
+
+    /// Ends the daemon as a crash would.
+    #[track_caller]
+    pub fn kill(&mut self) {
+        self.remember_ids();
+        let mut child = self.child.take().expect("the daemon runs");
+        child.kill().expect("own child");
+        child.wait().expect("own child");
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    #[track_caller]
+    pub fn terminate(&mut self) -> ExitStatus {
+        self.remember_ids();
+        host::signal(self.pid(), Signal::TERM);
+        self.ended()
+    }
+
+    /// Waits for the daemon to end by itself.
+    #[track_caller]
+    pub fn ended(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("the daemon runs");
+        let status = within(SOON, || child.try_wait().expect("own child"));
+        status.unwrap_or_else(|| {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("the daemon did not end\n{}", self.log())
+        })
+    }
+
+    /// Tells that this case breaks things on purpose: leftovers are cleaned
+    /// up but are no failure.
+    pub fn may_leave_something(&mut self) {
+        self.may_leave = true;
+    }
+
+    /// A new connection.
+    #[track_caller]
+    pub fn wire(&self) -> Wire {
+        Wire::unix(&self.socket())
+    }
+
+    #[track_caller]
+    pub fn get(&self, target: &str) -> Reply {
+        self.wire().exchange("GET", target, &[], None)
+    }
+
+    #[track_caller]
+    pub fn delete(&self, target: &str) -> Reply {
+        self.wire().exchange("DELETE", target, &[], None)
+    }
+
+    /// POST without a body.
+    #[track_caller]
+    pub fn post(&self, target: &str) -> Reply {
+        self.wire().exchange("POST", target, &[], Some(b""))
+    }
+
+    /// POST with a JSON body.
+    #[track_caller]
+    pub fn post_json(&self, target: &str, body: &Value) -> Reply {
+        let bytes = body.to_string();
+        let kind = [("Content-Type", "application/json")];
+        self.wire().exchange("POST", target, &kind, Some(bytes.as_bytes()))
+    }
+
+    /// Sends a request and reads the head alone: a stream follows.
+    #[track_caller]
+    pub fn open(&self, method: &str, target: &str) -> (Wire, Head) {
+        let mut wire = self.wire();
+        wire.send(method, target, &[], None);
+        let head = wire.head();
+        (wire, head)
+    }
+
+    /// Opens an attach stream the way a current client does.
+    #[track_caller]
+    pub fn attach(&self, name: &str, query: &str) -> (Wire, Head) {
+        let mut wire = self.wire();
+        wire.send(
+            "POST",
+            &format!("/containers/{name}/attach?{query}"),
+            &[("Connection", "Upgrade"), ("Upgrade", "tcp")],
+            Some(b""),
+        );
+        let head = wire.head();
+        (wire, head)
+    }
+
+    /// Imports the busybox root file system under a name.
+    #[track_caller]
+    pub fn import(&self, name: &str) -> String {
+        let target = format!("/images/create?fromSrc=-&repo={name}&tag=latest");
+        let tar = image::busybox_root();
+        let kind = [("Content-Type", "application/x-tar")];
+        let reply = self.wire().exchange("POST", &target, &kind, Some(tar));
+        let reply = reply.is(200);
+        let last = reply.json_lines().pop().expect("a status line");
+        let id = last["status"].as_str().unwrap_or_default().to_string();
+        assert!(id.starts_with("sha256:"), "{reply:?}");
+        id
+    }
+
+    /// Creates a container from a body that is completed with the image.
+    #[track_caller]
+    pub fn create(&self, name: &str, mut body: Value) -> String {
+        if body["Image"].is_null() {
+            body["Image"] = IMAGE.into();
+        }
+        if body["HostConfig"]["NetworkMode"].is_null() {
+            body["HostConfig"]["NetworkMode"] = "none".into();
+        }
+        let target = format!("/containers/create?name={name}");
+        let reply = self.post_json(&target, &body).is(201);
+        let id = reply.json()["Id"].as_str().expect("an id").to_string();
+        assert_eq!(id.len(), 64, "{reply:?}");
+        id
+    }
+
+    /// Creates and starts a container that runs a shell line.
+    #[track_caller]
+    pub fn run(&self, name: &str, line: &str) -> String {
+        self.run_with(name, line, json!({}))
+    }
+
+    /// As [`Daemon::run`], with more fields of the create body.
+    #[track_caller]
+    pub fn run_with(&self, name: &str, line: &str, mut body: Value) -> String {
+        body["Cmd"] = json!(["sh", "-c", line]);
+        let id = self.create(name, body);
+        self.post(&format!("/containers/{id}/start")).is(204);
+        id
+    }
+
+    /// Waits for a container's end; its exit code.
+    #[track_caller]
+    pub fn wait(&self, name: &str) -> i64 {
+        let reply = self.post(&format!("/containers/{name}/wait")).is(200);
+        let code = reply.json()["StatusCode"].as_i64();
+        code.unwrap_or_else(|| panic!("no code\n{reply:?}"))
+    }
+
+    #[track_caller]
+    pub fn inspect(&self, name: &str) -> Value {
+        self.get(&format!("/containers/{name}/json")).is(200).json()
+    }
+
+    /// Runs a shell line to its end; its exit code, stdout and stderr.
+    #[track_caller]
+    pub fn shell(&self, line: &str, body: Value) -> (i64, String, String) {
+        let id = self.run_with("", line, body);
+        let code = self.wait(&id);
+        let (out, err) = self.logs(&id);
+        self.delete(&format!("/containers/{id}")).is(204);
+        (code, out, err)
+    }
+
+    /// The whole log of a container without a terminal.
+    #[track_caller]
+    pub fn logs(&self, name: &str) -> (String, String) {
+        let target = format!("/containers/{name}/logs?stdout=1&stderr=1");
+        let (mut wire, head) = self.open("GET", &target);
+        assert_eq!(head.status, 200, "{head:?}");
+        let body = wire.body(&head);
+        split_frames(&body)
+    }
+
+    /// The events so far, oldest first.
+    #[track_caller]
+    pub fn past_events(&self, query: &str) -> Vec<Value> {
+        let now = std::time::SystemTime::now();
+        let now = now.duration_since(std::time::UNIX_EPOCH);
+        let now = now.expect("after 1970");
+        let target = format!(
+            "/events?since=0&until={}.{:09}&{query}",
+            now.as_secs(),
+            now.subsec_nanos()
+        );
+        self.get(&target).is(200).json_lines()
+    }
+
+    /// Waits until the log of a container holds a text.
+    #[track_caller]
+    pub fn until_logged(&self, name: &str, wanted: &str) -> String {
+        until(&format!("{wanted:?} in the log of {name}"), || {
+            let (out, err) = self.logs(name);
+            let all = out + &err;
+            all.contains(wanted).then_some(all)
+        })
+    }
+
+    /// Waits until a container's state is `status`.
+    #[track_caller]
+    pub fn until_state(&self, name: &str, status: &str) -> Value {
+        until(&format!("{name} being {status}"), || {
+            let seen = self.inspect(name);
+            (seen["State"]["Status"] == status).then_some(seen)
+        })
+    }
+
+    /// The product's client, talking to this daemon.
+    pub fn client(&self, words: &[&str]) -> Command {
+        self.client_of(&program(), words)
+    }
+
+    /// Runs the product's client to its end.
+    #[track_caller]
+    pub fn skiff(&self, words: &[&str]) -> Run {
+        Run::of(&mut self.client(words), b"")
+    }
+
+    /// Starts the product's client beside the case.
+    #[track_caller]
+    pub fn beside(&self, words: &[&str]) -> Beside {
+        Beside::start(&mut self.client(words))
+    }
+
+    /// Another client program, talking to this daemon.
+    pub fn client_of(&self, program: &Path, words: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(words);
+        command
+            .env("DOCKER_HOST", format!("unix://{}", self.socket().display()));
+        command.env("DOCKER_CONFIG", self.directory.join("config"));
+        command.env_remove("DOCKER_API_VERSION");
+        command
+    }
+
+    fn is_up(&mut self) -> bool {
+        let ended = self.child.as_mut().map(|child| child.try_wait());
+        matches!(ended, Some(Ok(None)))
+    }
+
+    /// Notes the ids of all containers, by which their cgroups are found.
+    fn remember_ids(&mut self) {
+        let known = host::names_in(self.data().join("containers"));
+        self.ids.extend(known);
+        self.ids.sort();
+        self.ids.dedup();
+    }
+
+    /// Removes all containers and ends the daemon; what went wrong.
+    fn shut_down(&mut self) -> Vec<String> {
+        let mut problems = Vec::new();
+        self.remember_ids();
+        if !self.is_up() {
+            self.child = None;
+            self.may_leave = true;
+            return problems;
+        }
+        let listed = std::panic::catch_unwind(|| {
+            self.get("/containers/json?all=1").json()
+        });
+        let listed = listed.unwrap_or_default();
+        for container in listed.as_array().into_iter().flatten() {
+            let id = container["Id"].as_str().unwrap_or_default();
+            let target = format!("/containers/{id}?force=1&v=1");
+            let reply = std::panic::catch_unwind(|| self.delete(&target));
+            match reply {
+                Ok(reply) if reply.head.status == 204 => {}
+                Ok(reply) => problems.push(format!("{reply:?}")),
+                Err(_) => problems.push(format!("{target}: no answer")),
+            }
+        }
+        let mut child = self.child.take().expect("it is up");
+        host::signal(child.id() as i32, Signal::TERM);
+        let ended = within(SOON, || child.try_wait().ok().flatten());
+        match ended {
+            Some(status) if status.success() => {}
+            Some(status) => problems.push(format!("SIGTERM: {status}")),
+            None => problems.push("still there after SIGTERM".into()),
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+        problems
+    }
+
+    /// What of this daemon can still be found on the host.
+    fn leftovers(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        for holder in host::holders(&self.directory) {
+            left.push(format!("process {holder:?}"));
+        }
+        for mount in host::mounts(&self.directory) {
+            left.push(format!("mount {mount}"));
+        }
+        for port in host::ports(&self.bridge) {
+            left.push(format!("link {port}"));
+        }
+        for group in host::cgroups(&self.ids) {
+            left.push(format!("cgroup {}", group.display()));
+        }
+        left
+    }
+
+    /// Takes away by force whatever is left.
+    fn sweep(&self) {
+        for holder in host::holders(&self.directory) {
+            host::signal(holder.pid, Signal::KILL);
+        }
+        for port in host::ports(&self.bridge) {
+            delete_link(&port);
+        }
+        for group in host::cgroups(&self.ids) {
+            let inside = fs::read_to_string(group.join("cgroup.procs"));
+            for pid in inside.unwrap_or_default().lines() {
+                host::signal(pid.parse().unwrap_or(0), Signal::KILL);
+            }
+            within(Duration::from_secs(2), || fs::remove_dir(&group).ok());
+        }
+        for mount in host::mounts(&self.directory) {
+            let _ = Command::new("umount").args(["-l", &mount]).output();
+        }
+        if host::has_link(&self.bridge) {
+            delete_link(&self.bridge);
+        }
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let failing = std::thread::panicking();
+        if failing {
+            eprintln!("--- the daemon's log\n{}", tail(&self.log(), 120));
+        }
+        let mut problems = Vec::new();
+        if failing {
+            if let Some(mut child) = self.child.take() {
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+            self.remember_ids();
+        } else {
+            problems = self.shut_down();
+        }
+        if !self.may_leave && !failing {
+            // Reaping and the namespaces' own clean-up take a moment.
+            within(Duration::from_secs(5), || {
+                self.leftovers().is_empty().then_some(())
+            });
+            problems.extend(self.leftovers());
+        }
+        let log = self.log();
+        self.sweep();
+        if !problems.is_empty() && !failing {
+            let log = tail(&log, 60);
+            panic!("left behind:\n{}\n{log}", problems.join("\n"));
+        }
+    }
+}
+
+/// The product under test.
+pub fn program() -> PathBuf {
+    std::env::var_os("SKIFF_TEST_PROGRAM")
+        .map_or_else(|| env!("CARGO_BIN_EXE_skiff").into(), PathBuf::from)
+}
+
+/// Parts the body of a log request into stdout and stderr.
+pub fn split_frames(mut body: &[u8]) -> (String, String) {
+    let mut streams = [Vec::new(), Vec::new(), Vec::new()];
+    while body.len() >= 8 {
+        let length = u32::from_be_bytes([body[4], body[5], body[6], body[7]]);
+        let end = 8 + length as usize;
+        streams[usize::from(body[0])].extend_from_slice(&body[8..end]);
+        body = &body[end..];
+    }
+    assert!(body.is_empty(), "half a frame at the end: {body:?}");
+    let [_, out, err] = streams;
+    (super::command::text(&out), super::command::text(&err))
+}
+
+fn delete_link(name: &str) {
+    let _ = Command::new("ip").args(["link", "delete", name]).output();
+}
+
+fn tail(log: &str, lines: usize) -> String {
+    let all: Vec<&str> = log.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
