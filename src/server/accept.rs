@@ -235,7 +235,12 @@ impl Drop for Accepting {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
+    use crate::server::tests::{
+        closed, eventually, read_to_end, read_until, start,
+    };
 
     #[test]
     fn only_a_useless_listener_is_lost() {
@@ -246,5 +251,92 @@ mod tests {
         for errno in [103, 4, 71] {
             assert_eq!(judged(errno), Failure::Client);
         }
+    }
+
+    #[test]
+    fn the_gate_holds_clients_and_then_serves_them() {
+        let mut server = closed("gate", |_| {});
+        let mut clients: Vec<_> = (0..200)
+            .map(|_| {
+                let mut stream = server.connect();
+                let ping = b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n";
+                stream.write_all(ping).unwrap();
+                stream
+            })
+            .collect();
+        clients[0].set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        assert!(clients[0].read(&mut [0]).is_err(), "nobody is served yet");
+        clients[0].set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        server.open();
+        for client in &mut clients {
+            read_until(client, "\r\n\r\nOK");
+        }
+    }
+
+    #[test]
+    fn beyond_the_budget_idle_connections_give_way_and_busy_ones_stay() {
+        let mut server = closed("budget", |listener| listener.workers = 2);
+        server.open();
+        let state = server.server.clone();
+        let inside = |n| {
+            eventually("so many are inside", || {
+                state.state.inside.load(Ordering::SeqCst) == n
+            });
+        };
+        let slow = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n";
+        let mut busy = server.connect();
+        busy.write_all(slow).unwrap();
+        inside(1);
+        let mut idle = server.connect();
+        idle.write_all(b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        read_until(&mut idle, "\r\n\r\nOK");
+        let mut second = server.connect();
+        second.write_all(slow).unwrap();
+        inside(2);
+        assert_eq!(read_to_end(&mut idle), "", "the idle one was closed");
+        let answer = server.talk("GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert!(
+            answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"),
+            "{answer}"
+        );
+        drop(busy);
+        inside(1);
+        eventually("there is room again", || server.ask("GET /_ping").0 == 200);
+    }
+
+    #[test]
+    fn a_lost_listener_is_reported_and_a_stopped_one_is_not() {
+        let mut server = start("lost");
+        assert_eq!(server.ask("GET /_ping").0, 200);
+        let soon = Instant::now() + Duration::from_secs(10);
+        assert_eq!(server.accepting.stop(soon), 0);
+        assert!(!server.path.exists());
+        assert!(server.lost.recv_timeout(Duration::from_millis(50)).is_err());
+
+        let server = start("lost-2");
+        assert_eq!(server.ask("GET /_ping").0, 200);
+        server.accepting.lose();
+        let lost = server.lost.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert!(lost.to_string().starts_with("the listener unix://"), "{lost}");
+    }
+
+    #[test]
+    fn a_server_that_stops_lets_requests_end() {
+        let mut server = start("stop");
+        let mut busy = server.connect();
+        busy.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut idle = server.connect();
+        idle.write_all(b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        read_until(&mut idle, "\r\n\r\nOK");
+        let state = server.server.clone();
+        eventually("the request is inside", || {
+            state.state.inside.load(Ordering::SeqCst) == 1
+        });
+        let soon = Instant::now() + Duration::from_millis(50);
+        assert_eq!(server.accepting.stop(soon), 1);
+        assert_eq!(read_to_end(&mut idle), "");
+        drop(busy);
+        let later = Instant::now() + Duration::from_secs(10);
+        assert_eq!(server.accepting.stop(later), 0);
     }
 }

@@ -225,3 +225,75 @@ fn linger(wire: &mut Wire) {
     }
     let _ = sys::socket::shutdown(&*stream, Shutdown::Both);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::server::tests::{read_to_end, read_until, start};
+
+    #[test]
+    fn malformed_requests_are_refused_and_closed() {
+        let server = start("malformed");
+        for (text, status) in [
+            ("GET /_ping HTTP/1.1\nHost: x\n\n", "400"),
+            ("GET /_ping HTTP/1.1\r\n\r\n", "400"),
+            ("GET /_ping HTTP/3.0\r\nHost: x\r\n\r\n", "505"),
+            ("\x16\x03\x01\n", "400"),
+            (
+                "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\
+                 Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                "400",
+            ),
+            (
+                "POST /echo HTTP/1.1\r\nHost: x\r\n\
+                 Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+                "400",
+            ),
+            (
+                "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\
+                 \r\n\r\n",
+                "501",
+            ),
+            (
+                &format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(101)),
+                "431",
+            ),
+            (&format!("GET /{} HTTP/1.1\r\n", "a".repeat(200_000)), "431"),
+        ] {
+            let answer =
+                server.talk(&format!("{text}GET /_ping HTTP/1.1\r\n\r\n"));
+            let line = format!("HTTP/1.1 {status} ");
+            assert!(answer.starts_with(&line), "{text:.60}: {answer}");
+            assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
+            assert!(answer.contains("{\"message\":\""));
+            assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+        }
+    }
+
+    #[test]
+    fn empty_lines_before_a_request_do_no_harm() {
+        let server = start("lines");
+        let answer =
+            server.talk("\r\n\r\nGET /_ping HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert!(answer.ends_with("OK"));
+    }
+
+    #[test]
+    fn a_slow_head_is_refused_and_a_silent_connection_kept() {
+        let server = start("slow");
+        let mut silent = server.connect();
+        let mut slow = server.connect();
+        let start = Instant::now();
+        slow.write_all(b"GET /_ping HTTP/1.1\r\nHost").unwrap();
+        let answer = read_to_end(&mut slow);
+        assert!(answer.starts_with("HTTP/1.1 408 Request Timeout"), "{answer}");
+        assert!(start.elapsed() >= Duration::from_millis(200));
+        let ping = b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n";
+        for _ in 0..2 {
+            silent.write_all(ping).unwrap();
+            read_until(&mut silent, "\r\n\r\nOK");
+        }
+    }
+}

@@ -268,10 +268,11 @@ impl<'p> Search<'p> {
             return routes.find(|r| r.fits(self.method, self.version)).copied();
         };
         let text = &self.path[start..end];
-        if let Some((_, next)) = node.literals.iter().find(|l| l.0 == text) {
-            if let Some(found) = self.walk(next, rest, values, used) {
-                return Some(found);
-            }
+        let literal = node.literals.iter().find(|l| l.0 == text);
+        if let Some((_, next)) = literal
+            && let Some(found) = self.walk(next, rest, values, used)
+        {
+            return Some(found);
         }
         if let Some(next) = &node.one {
             values[used] = text;

@@ -1,5 +1,5 @@
 //! A real server over a Unix socket, with a state of its own in place of
-//! the engine.
+//! the engine; also for the tests of `connection` and `accept`.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -20,11 +20,11 @@ use crate::sys::poll::EventFd;
 
 /// What the handlers of these tests share.
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     /// How many clients were seen to hang up.
     hung_up: AtomicU32,
     /// How many `/slow` requests are inside.
-    inside: AtomicU32,
+    pub inside: AtomicU32,
 }
 
 type Done = std::result::Result<(), Error>;
@@ -116,15 +116,18 @@ static TABLE: &[Route<State>] = &[
     Route::new(Method::Post, "/attach", Access::Full, attach),
 ];
 
-struct Running {
-    path: PathBuf,
-    accepting: Accepting,
-    server: Arc<Server<State>>,
+pub(super) struct Running {
+    pub path: PathBuf,
+    pub accepting: Accepting,
+    pub server: Arc<Server<State>>,
     opener: Option<Opener<Arc<Server<State>>>>,
-    lost: Receiver<Lost>,
+    pub lost: Receiver<Lost>,
 }
 
-fn closed(tag: &str, adjust: impl FnOnce(&mut listen::Listener)) -> Running {
+pub(super) fn closed(
+    tag: &str,
+    adjust: impl FnOnce(&mut listen::Listener),
+) -> Running {
     let path = std::env::temp_dir()
         .join(format!("skiff-server-{}-{tag}", std::process::id()));
     let host = listen::Host::parse(&format!("unix://{}", path.display()));
@@ -142,18 +145,18 @@ fn closed(tag: &str, adjust: impl FnOnce(&mut listen::Listener)) -> Running {
     Running { path, accepting, server, opener: Some(opener), lost }
 }
 
-fn start(tag: &str) -> Running {
+pub(super) fn start(tag: &str) -> Running {
     let mut running = closed(tag, |_| {});
     running.open();
     running
 }
 
 impl Running {
-    fn open(&mut self) {
+    pub fn open(&mut self) {
         self.opener.take().unwrap().open(self.server.clone());
     }
 
-    fn connect(&self) -> UnixStream {
+    pub fn connect(&self) -> UnixStream {
         let stream = UnixStream::connect(&self.path).unwrap();
         let bound = Some(Duration::from_secs(20));
         stream.set_read_timeout(bound).unwrap();
@@ -161,7 +164,7 @@ impl Running {
     }
 
     /// Sends bytes, and reads until the server closes.
-    fn talk(&self, text: &str) -> String {
+    pub fn talk(&self, text: &str) -> String {
         let mut stream = self.connect();
         // A server that refuses may close before it has read everything.
         let _ = stream.write_all(text.as_bytes());
@@ -171,7 +174,7 @@ impl Running {
 
     /// Sends one request on a connection of its own; returns status and
     /// body.
-    fn ask(&self, request: &str) -> (u16, String) {
+    pub fn ask(&self, request: &str) -> (u16, String) {
         let (line, rest) = request.split_once("\r\n").unwrap_or((request, ""));
         let (headers, body) = rest.split_once("\r\n\r\n").unwrap_or((rest, ""));
         let lines = match headers {
@@ -188,13 +191,13 @@ impl Running {
     }
 }
 
-fn read_to_end(stream: &mut UnixStream) -> String {
+pub(super) fn read_to_end(stream: &mut UnixStream) -> String {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn read_until(stream: &mut UnixStream, end: &str) -> String {
+pub(super) fn read_until(stream: &mut UnixStream, end: &str) -> String {
     let (mut text, mut byte) = (Vec::new(), [0]);
     while !text.ends_with(end.as_bytes()) {
         stream.read_exact(&mut byte).unwrap();
@@ -203,7 +206,7 @@ fn read_until(stream: &mut UnixStream, end: &str) -> String {
     String::from_utf8(text).unwrap()
 }
 
-fn eventually(what: &str, holds: impl Fn() -> bool) {
+pub(super) fn eventually(what: &str, holds: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(10);
     while !holds() {
         assert!(Instant::now() < end, "{what}");
@@ -392,65 +395,6 @@ fn errors_and_panics_cost_one_request() {
 }
 
 #[test]
-fn malformed_requests_are_refused_and_closed() {
-    let server = start("malformed");
-    for (text, status) in [
-        ("GET /_ping HTTP/1.1\nHost: x\n\n", "400"),
-        ("GET /_ping HTTP/1.1\r\n\r\n", "400"),
-        ("GET /_ping HTTP/3.0\r\nHost: x\r\n\r\n", "505"),
-        ("\x16\x03\x01\n", "400"),
-        (
-            "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\
-             Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-            "400",
-        ),
-        (
-            "POST /echo HTTP/1.1\r\nHost: x\r\n\
-             Transfer-Encoding: chunked\r\n\r\nzz\r\n",
-            "400",
-        ),
-        (
-            "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\
-             \r\n\r\n",
-            "501",
-        ),
-        (&format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(101)), "431"),
-        (&format!("GET /{} HTTP/1.1\r\n", "a".repeat(200_000)), "431"),
-    ] {
-        let answer = server.talk(&format!("{text}GET /_ping HTTP/1.1\r\n\r\n"));
-        let line = format!("HTTP/1.1 {status} ");
-        assert!(answer.starts_with(&line), "{text:.60}: {answer}");
-        assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
-        assert!(answer.contains("{\"message\":\""));
-        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
-    }
-}
-
-#[test]
-fn empty_lines_before_a_request_do_no_harm() {
-    let server = start("lines");
-    let answer = server.talk("\r\n\r\nGET /_ping HTTP/1.1\r\nHost: x\r\n\r\n");
-    assert!(answer.ends_with("OK"));
-}
-
-#[test]
-fn a_slow_head_is_refused_and_a_silent_connection_kept() {
-    let server = start("slow");
-    let mut silent = server.connect();
-    let mut slow = server.connect();
-    let start = Instant::now();
-    slow.write_all(b"GET /_ping HTTP/1.1\r\nHost").unwrap();
-    let answer = read_to_end(&mut slow);
-    assert!(answer.starts_with("HTTP/1.1 408 Request Timeout"), "{answer}");
-    assert!(start.elapsed() >= Duration::from_millis(200));
-    let ping = b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n";
-    for _ in 0..2 {
-        silent.write_all(ping).unwrap();
-        read_until(&mut silent, "\r\n\r\nOK");
-    }
-}
-
-#[test]
 fn a_client_that_leaves_frees_its_worker() {
     let server = start("leaves");
     let mut stream = server.connect();
@@ -463,57 +407,6 @@ fn a_client_that_leaves_frees_its_worker() {
     eventually("the worker is free", || {
         state.hung_up.load(Ordering::SeqCst) == 1
     });
-}
-
-#[test]
-fn the_gate_holds_clients_and_then_serves_them() {
-    let mut server = closed("gate", |_| {});
-    let mut clients: Vec<_> = (0..200)
-        .map(|_| {
-            let mut stream = server.connect();
-            let ping = b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n";
-            stream.write_all(ping).unwrap();
-            stream
-        })
-        .collect();
-    clients[0].set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-    assert!(clients[0].read(&mut [0]).is_err(), "nobody is served yet");
-    clients[0].set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    server.open();
-    for client in &mut clients {
-        read_until(client, "\r\n\r\nOK");
-    }
-}
-
-#[test]
-fn beyond_the_budget_idle_connections_give_way_and_busy_ones_stay() {
-    let mut server = closed("budget", |listener| listener.workers = 2);
-    server.open();
-    let state = server.server.clone();
-    let inside = |n| {
-        eventually("so many are inside", || {
-            state.state.inside.load(Ordering::SeqCst) == n
-        });
-    };
-    let slow = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n";
-    let mut busy = server.connect();
-    busy.write_all(slow).unwrap();
-    inside(1);
-    let mut idle = server.connect();
-    idle.write_all(b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    read_until(&mut idle, "\r\n\r\nOK");
-    let mut second = server.connect();
-    second.write_all(slow).unwrap();
-    inside(2);
-    assert_eq!(read_to_end(&mut idle), "", "the idle one was closed");
-    let answer = server.talk("GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n");
-    assert!(
-        answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"),
-        "{answer}"
-    );
-    drop(busy);
-    inside(1);
-    eventually("there is room again", || server.ask("GET /_ping").0 == 200);
 }
 
 #[test]
@@ -564,40 +457,4 @@ fn a_narrowed_listener_refuses_what_is_beyond_it() {
     server.open();
     assert_eq!(server.ask("GET /_ping").0, 200);
     assert_eq!(server.ask("POST /echo\r\nContent-Length: 0").0, 403);
-}
-
-#[test]
-fn a_lost_listener_is_reported_and_a_stopped_one_is_not() {
-    let mut server = start("lost");
-    assert_eq!(server.ask("GET /_ping").0, 200);
-    let soon = Instant::now() + Duration::from_secs(10);
-    assert_eq!(server.accepting.stop(soon), 0);
-    assert!(!server.path.exists());
-    assert!(server.lost.recv_timeout(Duration::from_millis(50)).is_err());
-
-    let server = start("lost-2");
-    assert_eq!(server.ask("GET /_ping").0, 200);
-    server.accepting.lose();
-    let lost = server.lost.recv_timeout(Duration::from_secs(10)).unwrap();
-    assert!(lost.to_string().starts_with("the listener unix://"), "{lost}");
-}
-
-#[test]
-fn a_server_that_stops_lets_requests_end() {
-    let mut server = start("stop");
-    let mut busy = server.connect();
-    busy.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    let mut idle = server.connect();
-    idle.write_all(b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    read_until(&mut idle, "\r\n\r\nOK");
-    let state = server.server.clone();
-    eventually("the request is inside", || {
-        state.state.inside.load(Ordering::SeqCst) == 1
-    });
-    let soon = Instant::now() + Duration::from_millis(50);
-    assert_eq!(server.accepting.stop(soon), 1);
-    assert_eq!(read_to_end(&mut idle), "");
-    drop(busy);
-    let later = Instant::now() + Duration::from_secs(10);
-    assert_eq!(server.accepting.stop(later), 0);
 }
