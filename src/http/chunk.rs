@@ -305,4 +305,27 @@ mod tests {
             assert_eq!(out, format!("{n:x}\r\n").into_bytes());
         }
     }
+
+    /// Whatever comes, the decoder answers, never panics, never gives more
+    /// data than came in, and always gets on.
+    #[test]
+    fn mutated_bodies_never_panic() {
+        let seed = b"5;a=b\r\nhello\r\nA\r\n0123456789\r\n0\r\nT: r\r\n\r\n";
+        let special = b"\r\n;0f \xff:";
+        let mut state = 0x853c_49e6_748f_ea9b_u64;
+        for _ in 0..50_000 {
+            let mut input = seed.to_vec();
+            for _ in 0..4 {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                let at = (state >> 16) as usize % input.len();
+                input[at] = special[state as usize % special.len()];
+            }
+            let step = (state >> 32) as usize % 9 + 1;
+            if let Ok((data, used, _)) = decode_in_steps(&input, step) {
+                assert!(data.len() <= used && used <= input.len());
+            }
+        }
+    }
 }

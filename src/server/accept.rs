@@ -3,8 +3,8 @@
 
 use std::io;
 use std::net::Shutdown;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -157,26 +157,28 @@ fn admit<S: Send + Sync + 'static>(
         Ok(seat) => seat,
         Err(_) => return turn_away(&stream, "all workers are busy"),
     };
-    let started = spawn_worker(listener, server, stream.clone(), seat);
+    // Handed over whole: a worker that hijacks must own the stream alone,
+    // and without a worker it is still here to be answered.
+    let parcel = Arc::new(Mutex::new(Some((stream, seat))));
+    let unpack = |parcel: &Mutex<Option<(Arc<Stream>, Seat)>>| {
+        parcel.lock().unwrap_or_else(PoisonError::into_inner).take()
+    };
+    let started = {
+        let (server, parcel) = (server.clone(), parcel.clone());
+        let access = listener.access;
+        let builder = thread::Builder::new().name("worker".to_string());
+        builder.stack_size(STACK).spawn(move || {
+            if let Some((stream, seat)) = unpack(&parcel) {
+                connection::serve(&server, stream, seat, access);
+            }
+        })
+    };
     if let Err(e) = started {
         log::warn!("{}: no worker thread: {e}", listener.address());
-        turn_away(&stream, "no worker can be started");
+        if let Some((stream, _)) = unpack(&parcel) {
+            turn_away(&stream, "no worker can be started");
+        }
     }
-}
-
-fn spawn_worker<S: Send + Sync + 'static>(
-    listener: &Listener,
-    server: &Arc<Server<S>>,
-    stream: Arc<Stream>,
-    seat: Seat,
-) -> io::Result<()> {
-    let server = server.clone();
-    let access = listener.access;
-    let builder = thread::Builder::new().name("worker".to_string());
-    builder.stack_size(STACK).spawn(move || {
-        connection::serve(&server, stream, seat, access);
-    })?;
-    Ok(())
 }
 
 /// Answers 503 without waiting for anything: this is the accept thread.
@@ -238,6 +240,7 @@ mod tests {
     use std::io::{Read, Write};
 
     use super::*;
+    use crate::server::listen;
     use crate::server::tests::{
         closed, eventually, read_to_end, read_until, start,
     };
@@ -338,5 +341,40 @@ mod tests {
         drop(busy);
         let later = Instant::now() + Duration::from_secs(10);
         assert_eq!(server.accepting.stop(later), 0);
+    }
+
+    #[test]
+    fn our_own_client_is_served_over_tcp_and_kept() {
+        use crate::http::client::{Body, Connection, Request};
+        use crate::http::connect::{Address, Timeouts};
+        let running = start("tcp");
+        let host = listen::Host::parse("tcp://127.0.0.1:0").unwrap();
+        let listener = listen::bind(&host, "").unwrap().remove(0);
+        let (opener, gate) = super::super::gate::new();
+        let (lost, _) = crossbeam_channel::unbounded();
+        let mut accepting = super::start(listener, gate, lost).unwrap();
+        opener.open(running.server.clone());
+        let port = accepting.address().rsplit_once(':').unwrap().1;
+        let address = Address::Tcp {
+            host: "127.0.0.1".to_string(),
+            port: port.parse().unwrap(),
+        };
+        let timeouts = Timeouts::default();
+        let mut connection = Connection::connect(&address, &timeouts).unwrap();
+        for length in [0, 5, 2048, 2049, 300_000] {
+            let data = vec![b'x'; length];
+            let mut source = data.as_slice();
+            let request =
+                Request::new("POST", "/echo").body(Body::Chunked(&mut source));
+            let mut response = connection.send(request).unwrap();
+            assert_eq!(response.status, 200);
+            assert_eq!(response.read_to_limit(1 << 20).unwrap(), data);
+            connection = response.finish().expect("it is kept");
+        }
+        let request = Request::new("GET", "/_ping").header("Host", "a/b");
+        assert_eq!(connection.send(request).unwrap().status, 400);
+        let soon = Instant::now() + Duration::from_secs(10);
+        assert_eq!(accepting.stop(soon), 0);
+        assert!(Connection::connect(&address, &timeouts).is_err());
     }
 }

@@ -6,6 +6,10 @@
 //!             └ budget          └ head, timeouts    └ version, access
 //! ```
 //!
+//! The daemon binds first, starts an accept thread for each listener, gets
+//! everything ready, and then opens the gate with a [`Server`]. The first
+//! [`accept::Lost`] that arrives ends it.
+//!
 //! All of it but the table and the handlers is generic over the state that
 //! handlers get, so it is tested without an engine.
 
