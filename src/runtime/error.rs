@@ -25,6 +25,9 @@ pub struct StartError {
     pub kind: StartErrorKind,
     /// The complete text.
     pub message: String,
+    /// The failed system call as strace prints it, for the log.
+    #[serde(default)]
+    pub detail: String,
 }
 
 /// What a failed start means.
@@ -80,7 +83,8 @@ impl StartError {
             StartErrorKind::Mismatch => MISMATCH,
             _ => "",
         };
-        StartError { kind, message: format!("{CREATE}{detail}: unknown{more}") }
+        let message = format!("{CREATE}{detail}: unknown{more}");
+        StartError { kind, message, detail: String::new() }
     }
 
     /// Makes the error of something that fails while the root is built.
@@ -90,7 +94,17 @@ impl StartError {
 
     /// Makes an error whose text is passed on as it is.
     pub fn plain(message: impl fmt::Display) -> StartError {
-        StartError { kind: StartErrorKind::Other, message: message.to_string() }
+        StartError {
+            kind: StartErrorKind::Other,
+            message: message.to_string(),
+            detail: String::new(),
+        }
+    }
+
+    /// Adds the failed system call, for the log.
+    pub fn with(mut self, error: &crate::sys::Error) -> StartError {
+        self.detail = error.to_string();
+        self
     }
 }
 

@@ -20,12 +20,23 @@
 //! `Running { pid, pidfd, cgroup }`.
 
 pub mod caps;
+pub mod cgroup;
+mod channel;
+mod create;
 pub mod defaults;
+pub mod devices;
 pub mod error;
 pub mod exit;
 pub mod features;
+mod init;
+pub mod options;
+pub mod plan;
+pub mod seccomp;
 pub mod spec;
 
+pub use create::{
+    Creating, Running, Stdio, create, create_with, probe_overlay,
+};
 pub use error::{Result, StartError, StartErrorKind};
 pub use exit::Ended;
 pub use spec::Spec;

@@ -371,6 +371,11 @@ fn kind_from(kind: rustix::fs::FileType) -> Kind {
     }
 }
 
+/// Takes a device number (`st_rdev`) apart: major and minor.
+pub fn device_number(device: u64) -> (u32, u32) {
+    (rustix::fs::major(device), rustix::fs::minor(device))
+}
+
 /// Tells about an open file.
 pub fn stat(fd: impl AsFd) -> Result<Stat> {
     let raw = rustix::fs::fstat(fd).map_err(failed_fd("fstat"))?;

@@ -2,6 +2,7 @@
 //! policy. The only place of the crate with `unsafe`.
 
 pub mod clock;
+pub mod credentials;
 pub mod errno;
 mod error;
 pub mod fs;

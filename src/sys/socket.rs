@@ -114,6 +114,19 @@ pub fn recv_with_fds(
     Ok((received.bytes, fds))
 }
 
+/// Opens two connected Unix sockets that keep the bounds of messages
+/// (`SOCK_SEQPACKET`), close-on-exec.
+pub fn packet_pair() -> Result<(OwnedFd, OwnedFd)> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .map_err(|e| Error::from_rustix("socketpair(SOCK_SEQPACKET)", e))
+}
+
 /// Calls `listen(2)` again on a listening socket, for a longer backlog.
 pub fn set_backlog(socket: impl AsFd, backlog: i32) -> Result<()> {
     rustix::net::listen(socket, backlog)

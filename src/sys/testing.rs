@@ -19,6 +19,19 @@ impl TempDir {
         TempDir(path)
     }
 
+    /// Makes a file in it, and the directories above.
+    pub fn file(&self, name: &str, text: &str) {
+        let path = self.0.join(name);
+        let parent = path.parent().expect("it is beneath the directory");
+        std::fs::create_dir_all(parent).expect("the temp dir is writable");
+        std::fs::write(path, text).expect("the temp dir is writable");
+    }
+
+    /// Reads a file in it.
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.0.join(name)).expect("it can be read")
+    }
+
     /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.0

@@ -1,0 +1,403 @@
+//! The control groups of a container: cgroup v1, v2, both (hybrid), or
+//! none at all. Only files are read and written.
+//!
+//! A container's group is `PARENT/ID` (`/skiff/ID`) in each hierarchy. The
+//! limits are a pure list of writes ([`v1`], [`v2`]), carried out here.
+
+pub mod layout;
+pub mod v1;
+pub mod v2;
+pub mod write;
+
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::devices;
+use super::spec::{DeviceRule, Resources};
+use crate::sys;
+pub use layout::{Kind, Layout};
+pub use write::Write;
+
+/// The parent of all containers that name no other.
+pub const PARENT: &str = "/skiff";
+
+/// The group of the monitors, beneath [`PARENT`].
+const MONITORS: &str = "monitors";
+
+/// What could not be done with a group.
+#[derive(Debug)]
+pub enum Error {
+    /// A directory cannot be made.
+    Make(PathBuf, io::Error),
+    /// A file cannot be read or written.
+    File(PathBuf, io::Error),
+    /// A directory cannot be removed, after all tries.
+    Remove(PathBuf, io::Error),
+    /// The device program cannot be loaded or attached.
+    Devices(sys::Error),
+    /// Processes are left after all tries.
+    Survivors(PathBuf),
+    /// There is no such hierarchy on this host.
+    Missing(&'static str),
+}
+
+/// The result of work on a group.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Make(path, cause) => {
+                write!(f, "mkdir {}: {}", path.display(), reason(cause))
+            }
+            Error::File(path, cause) => {
+                write!(f, "open {}: {}", path.display(), reason(cause))
+            }
+            Error::Remove(path, cause) => {
+                write!(f, "rmdir {}: {}", path.display(), reason(cause))
+            }
+            Error::Devices(cause) => write!(f, "device rules: {cause}"),
+            Error::Survivors(path) => {
+                write!(f, "processes are left in {}", path.display())
+            }
+            Error::Missing(what) => {
+                write!(f, "no {what} cgroup on this host")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Make(_, cause)
+            | Error::File(_, cause)
+            | Error::Remove(_, cause) => Some(cause),
+            Error::Devices(cause) => Some(cause),
+            Error::Survivors(_) | Error::Missing(_) => None,
+        }
+    }
+}
+
+fn reason(error: &io::Error) -> String {
+    sys::Error::from_io("", error).reason()
+}
+
+/// The group of one container, in all hierarchies of the host.
+#[derive(Clone, Debug)]
+pub struct Group {
+    layout: Layout,
+    /// Without a slash in front: `skiff/ID`.
+    path: PathBuf,
+}
+
+impl Group {
+    /// Names the group of a container; nothing is made.
+    pub fn at(layout: Layout, parent: &str, id: &str) -> Group {
+        let parent = if parent.is_empty() { PARENT } else { parent };
+        let normal = |c: &std::path::Component<'_>| {
+            matches!(c, std::path::Component::Normal(_))
+        };
+        let mut path: PathBuf =
+            Path::new(parent).components().filter(normal).collect();
+        path.push(id);
+        Group { layout, path }
+    }
+
+    /// The path within each hierarchy: `/skiff/ID`.
+    pub fn path(&self) -> PathBuf {
+        Path::new("/").join(&self.path)
+    }
+
+    /// What kind of cgroups the host has.
+    pub fn kind(&self) -> Kind {
+        self.layout.kind()
+    }
+
+    /// The hierarchies of v1 with the directory of this group in each.
+    pub fn v1_dirs(
+        &self,
+    ) -> impl Iterator<Item = (&layout::Hierarchy, PathBuf)> {
+        let dir = |h| (h, layout::Hierarchy::dir(h).join(&self.path));
+        self.layout.v1().iter().map(dir)
+    }
+
+    /// The directory of this group in the v2 tree, if that has the limits.
+    pub fn v2_dir(&self) -> Option<PathBuf> {
+        match self.layout.kind() {
+            Kind::V2 => self.layout.v2().map(|dir| dir.join(&self.path)),
+            _ => None,
+        }
+    }
+
+    /// Makes the group and sets its limits; returns what the host cannot
+    /// do. If it fails, what was made is removed again.
+    pub fn create(
+        &self,
+        resources: &Resources,
+        rules: Option<&[DeviceRule]>,
+    ) -> Result<Vec<String>> {
+        let made = self.make(resources, rules);
+        if made.is_err() {
+            // The failure itself is what is told.
+            let _ = self.remove();
+        }
+        made
+    }
+
+    fn make(
+        &self,
+        resources: &Resources,
+        rules: Option<&[DeviceRule]>,
+    ) -> Result<Vec<String>> {
+        match self.layout.kind() {
+            Kind::None => Ok(none_warnings(resources)),
+            Kind::V2 => {
+                let dir = self.v2_dir().expect("the kind is v2");
+                v2::enable(
+                    self.layout.v2().expect("the kind is v2"),
+                    self.path.parent().unwrap_or(Path::new("")),
+                )?;
+                make_dir(&dir)?;
+                let warnings =
+                    write::carry_out(&v2::writes(resources), |_| Some(&dir))?;
+                if let Some(rules) = rules {
+                    let fd = open_dir(&dir)?;
+                    let program = devices::program(rules);
+                    sys::seccomp::load_device_program(&program)
+                        .and_then(|program| {
+                            sys::seccomp::attach_device_program(&fd, program)
+                        })
+                        .map_err(Error::Devices)?;
+                }
+                Ok(warnings)
+            }
+            Kind::V1 | Kind::Hybrid => {
+                let dirs: Vec<_> = self.v1_dirs().collect();
+                for (hierarchy, dir) in &dirs {
+                    make_dir(dir)?;
+                    if hierarchy.has("cpuset") {
+                        v1::inherit_cpuset(hierarchy.dir(), dir)?;
+                    }
+                }
+                let writes = v1::writes(resources, rules);
+                let dir_of = |controller: &str| {
+                    let found = dirs.iter().find(|(h, _)| h.has(controller));
+                    found.map(|(_, dir)| dir.as_path())
+                };
+                write::carry_out(&writes, dir_of)
+            }
+        }
+    }
+
+    /// Changes limits of a running container; zeros change nothing.
+    pub fn update(&self, resources: &Resources) -> Result<Vec<String>> {
+        match self.v2_dir() {
+            Some(dir) => {
+                write::carry_out(&v2::writes(resources), |_| Some(&dir))
+            }
+            None => {
+                let dirs: Vec<_> = self.v1_dirs().collect();
+                write::carry_out(&v1::writes(resources, None), |controller| {
+                    let found = dirs.iter().find(|(h, _)| h.has(controller));
+                    found.map(|(_, dir)| dir.as_path())
+                })
+            }
+        }
+    }
+
+    /// Opens the group of the v2 tree, to clone into it.
+    pub fn open_v2(&self) -> Result<Option<OwnedFd>> {
+        self.v2_dir().map(|dir| open_dir(&dir)).transpose()
+    }
+
+    /// Moves the calling process, which has one thread, into the group.
+    ///
+    /// In v1 that is a write of `0` to `tasks`: unlike one to
+    /// `cgroup.procs` it needs no lock that waits for all processors.
+    pub fn join(&self) -> Result<()> {
+        if let Some(dir) = self.v2_dir() {
+            return write::file(&dir.join("cgroup.procs"), "0");
+        }
+        for (_, dir) in self.v1_dirs() {
+            write::file(&dir.join("tasks"), "0")?;
+        }
+        Ok(())
+    }
+
+    /// The process ids in the group and the groups beneath, as the caller
+    /// sees them.
+    pub fn pids(&self) -> Result<Vec<i32>> {
+        let Some(dir) = self.process_dir() else {
+            return Err(Error::Missing("process"));
+        };
+        let mut pids: Vec<i32> = Vec::new();
+        for dir in write::tree(&dir) {
+            let path = dir.join("cgroup.procs");
+            match std::fs::read_to_string(&path) {
+                Ok(text) => pids
+                    .extend(text.lines().filter_map(|l| l.parse::<i32>().ok())),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => (),
+                Err(e) => return Err(Error::File(path, e)),
+            }
+        }
+        pids.sort_unstable();
+        pids.dedup();
+        Ok(pids)
+    }
+
+    /// Kills all processes in the group: at once where the kernel can
+    /// (v2, 5.14), else until none is left, within a bound.
+    pub fn kill_all(&self) -> Result<()> {
+        if let Some(dir) = self.v2_dir()
+            && write::file(&dir.join("cgroup.kill"), "1").is_ok() {
+                return Ok(());
+            }
+        let Some(dir) = self.process_dir() else { return Ok(()) };
+        for round in 0..200u64 {
+            let pids = self.pids()?;
+            if pids.is_empty() {
+                return Ok(());
+            }
+            for pid in pids.into_iter().filter(|pid| *pid > 0) {
+                // One that has ended meanwhile is as good as killed.
+                let _ = sys::process::kill(pid, 9);
+            }
+            // A frozen process dies only when it is thawed.
+            let _ = self.thaw();
+            std::thread::sleep(Duration::from_millis(round.min(20)));
+        }
+        Err(Error::Survivors(dir))
+    }
+
+    /// Stops all processes; returns once they stand still, within a bound.
+    pub fn freeze(&self) -> Result<()> {
+        if let Some(dir) = self.v2_dir() {
+            return v2::freeze(&dir);
+        }
+        v1::freeze(&self.controller_dir("freezer")?)
+    }
+
+    /// Lets the processes go on.
+    pub fn thaw(&self) -> Result<()> {
+        if let Some(dir) = self.v2_dir() {
+            return write::file(&dir.join("cgroup.freeze"), "0");
+        }
+        let dir = self.controller_dir("freezer")?;
+        write::file(&dir.join("freezer.state"), "THAWED")
+    }
+
+    /// How many processes the kernel has killed for want of memory; none
+    /// where it does not count them.
+    pub fn oom_kills(&self) -> Option<u64> {
+        let path = match self.v2_dir() {
+            Some(dir) => dir.join("memory.events"),
+            None => {
+                let dir = self.controller_dir("memory").ok()?;
+                dir.join("memory.oom_control")
+            }
+        };
+        let text = std::fs::read_to_string(path).ok()?;
+        write::field(&text, "oom_kill")
+    }
+
+    /// The directory of this group for a controller of v1 (or for all, in
+    /// the v2 tree): where the counters are read.
+    pub fn controller_dir(&self, controller: &'static str) -> Result<PathBuf> {
+        if let Some(dir) = self.v2_dir() {
+            return Ok(dir);
+        }
+        self.v1_dirs()
+            .find(|(h, _)| h.has(controller))
+            .map(|(_, dir)| dir)
+            .ok_or(Error::Missing(controller))
+    }
+
+    /// Removes the group and those made beneath; it must have no processes
+    /// any more, which is waited for within a bound. None there is no
+    /// error. All hierarchies are gone through, then the first failure is
+    /// told.
+    pub fn remove(&self) -> Result<()> {
+        let mut dirs: Vec<PathBuf> = self.v1_dirs().map(|(_, d)| d).collect();
+        dirs.extend(self.v2_dir());
+        let mut outcome = Ok(());
+        for dir in dirs {
+            if let Err(error) = write::remove_tree(&dir) {
+                outcome = outcome.and(Err(error));
+            }
+        }
+        outcome
+    }
+
+    /// A directory that lists all processes of the group.
+    fn process_dir(&self) -> Option<PathBuf> {
+        self.v2_dir().or_else(|| self.v1_dirs().next().map(|(_, dir)| dir))
+    }
+}
+
+/// Moves the calling process (a monitor) out of the groups that it was
+/// started in, so that an end of the daemon's service does not end it.
+/// Hierarchies in which it stands at the root already are left alone;
+/// `own` is the text of `/proc/self/cgroup`.
+pub fn leave(layout: &Layout, own: &str) -> Result<()> {
+    let group = Group::at(layout.clone(), PARENT, MONITORS);
+    for line in own.lines() {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (Some(names), Some(path)) = (fields.next(), fields.next()) else {
+            continue;
+        };
+        if path == "/" || Path::new(path) == group.path() {
+            continue;
+        }
+        if names.is_empty() {
+            let Some(root) = layout.v2() else { continue };
+            let dir = root.join(&group.path);
+            make_dir(&dir)?;
+            write::file(&dir.join("cgroup.procs"), "0")?;
+            continue;
+        }
+        let first = names.split(',').next().unwrap_or("");
+        let first = first.strip_prefix("name=").unwrap_or(first);
+        let Some(hierarchy) = layout.v1().iter().find(|h| h.has(first)) else {
+            continue;
+        };
+        let dir = hierarchy.dir().join(&group.path);
+        make_dir(&dir)?;
+        if hierarchy.has("cpuset") {
+            v1::inherit_cpuset(hierarchy.dir(), &dir)?;
+        }
+        write::file(&dir.join("tasks"), "0")?;
+    }
+    Ok(())
+}
+
+/// Makes a group's directory and its parents. One that is left from a dead
+/// container is taken if it is empty.
+fn make_dir(dir: &Path) -> Result<()> {
+    let failed = |error| Error::Make(dir.to_path_buf(), error);
+    match std::fs::create_dir(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(dir).map_err(failed)
+        }
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other.map_err(failed),
+    }
+}
+
+fn open_dir(dir: &Path) -> Result<OwnedFd> {
+    match std::fs::File::open(dir) {
+        Ok(file) => Ok(file.into()),
+        Err(error) => Err(Error::File(dir.to_path_buf(), error)),
+    }
+}
+
+/// What is missing where there are no cgroups at all.
+fn none_warnings(resources: &Resources) -> Vec<String> {
+    if *resources == Resources::default() {
+        return Vec::new();
+    }
+    vec!["no cgroup is mounted on this host: limits discarded".to_string()]
+}

@@ -1,0 +1,81 @@
+//! The container's `/dev`: nodes and links, and the terminal.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+
+use super::place::{How, Source};
+use super::{Init, failed};
+use crate::runtime::devices::{LINKS, NODES};
+use crate::runtime::error::{Result, StartError};
+use crate::sys::fs::{self, Kind, OFlags};
+use crate::sys::mount::Flags;
+use crate::sys::tty::{self, WindowSize};
+use crate::sys::{errno, process};
+
+impl Init<'_> {
+    /// Makes the standard nodes and links in a fresh `/dev`. The umask is
+    /// 0 here.
+    pub(super) fn fill_dev(&self, dev: BorrowedFd<'_>) -> Result<()> {
+        for node in NODES {
+            let number = (node.major, node.minor);
+            let made = fs::mknod_at(dev, node.name, Kind::Char, 0o666, number);
+            match made {
+                // Not allowed in this (nested) environment: the host's own
+                // node serves.
+                Err(error) if error.errno() == errno::EPERM => {
+                    self.bind_node(dev, node.name)?;
+                }
+                other => other.map_err(failed(format!(
+                    "error creating device nodes: mknod /dev/{}",
+                    node.name
+                )))?,
+            }
+        }
+        for (name, text) in LINKS {
+            fs::symlink_at(text, dev, name)
+                .map_err(failed(format!("symlink {text} /dev/{name}")))?;
+        }
+        Ok(())
+    }
+
+    fn bind_node(&self, dev: BorrowedFd<'_>, name: &str) -> Result<()> {
+        let words = format!("error creating device nodes: bind /dev/{name}");
+        let flags = OFlags::CREATE | OFlags::WRONLY;
+        let target =
+            fs::open_at(dev, name, flags, 0o666).map_err(failed(&words))?;
+        let host = Path::new("/dev").join(name);
+        let how = How::one(Flags::default());
+        self.bind(Source::Path(&host), target.as_fd(), how)
+            .map_err(failed(&words))
+    }
+
+    /// Makes a terminal in the container's own devpts, which becomes the
+    /// standard streams, the controlling terminal and `/dev/console`.
+    pub(super) fn make_console(&mut self, rows: u16, cols: u16) -> Result<()> {
+        let Some(pts) = &self.pts else {
+            return Err(StartError::init("no devpts is mounted"));
+        };
+        let words = "error setting up the terminal";
+        let flags = OFlags::RDWR | OFlags::NOCTTY;
+        let master =
+            fs::open_at(pts, "ptmx", flags, 0).map_err(failed(words))?;
+        tty::unlock_master(master.as_fd()).map_err(failed(words))?;
+        let slave = process::terminal_peer(&master).map_err(failed(words))?;
+        // A size of nothing is that of a client that has none.
+        if rows > 0 && cols > 0 {
+            tty::set_window_size(&master, WindowSize { rows, cols })
+                .map_err(failed(words))?;
+        }
+        let console =
+            self.make_file(Path::new("/dev/console")).map_err(failed(words))?;
+        let how = How::one(Flags::default());
+        self.bind(Source::Fd(slave.as_fd()), console.as_fd(), how)
+            .map_err(failed(words))?;
+        for number in 0..3 {
+            process::place(&slave, number).map_err(failed(words))?;
+        }
+        process::control_terminal(&slave).map_err(failed(words))?;
+        self.console = Some(master);
+        Ok(())
+    }
+}

@@ -1,0 +1,244 @@
+//! Mounts in the container's root. Targets are resolved beneath the root
+//! by the kernel (or by the walk that stands in for it), so no link of an
+//! image leads out, and all mounting is done upon descriptors.
+//!
+//! Where the new mount calls exist, a mount is made detached, given its
+//! flags, and attached. Elsewhere mount(2) is given the descriptor's path
+//! in the host's /proc.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use super::place::{How, Source};
+use super::{Init, failed};
+use crate::runtime::error::{Result, StartError};
+use crate::runtime::features::MOUNT_API;
+use crate::runtime::options::Options;
+use crate::runtime::plan::Planned;
+use crate::runtime::spec::{self, MountKind};
+use crate::sys::fs::{self, Kind, OFlags};
+use crate::sys::mount::{self, Change, Flags, Propagation};
+use crate::sys::{self, errno};
+
+impl Init<'_> {
+    /// Takes hold of the host's end of a bind, while mounts still travel:
+    /// a shared bind must be a peer of the host's mount.
+    pub(super) fn open_source(
+        &mut self,
+        slot: usize,
+        source: &Path,
+        options: &Options,
+    ) -> Result<()> {
+        let mut clone = None;
+        if self.features.allow(MOUNT_API) {
+            match mount::clone_tree(source, options.reach) {
+                Ok(fd) => clone = Some(fd),
+                Err(error) if error.errno() == errno::ENOSYS => (),
+                Err(error) => {
+                    let words = format!(
+                        "error mounting {source:?} to rootfs: mount \
+                         src={}",
+                        source.display()
+                    );
+                    return Err(failed(words)(error));
+                }
+            }
+        }
+        if slot != self.sources.len() {
+            return Err(StartError::init("sources are out of order"));
+        }
+        self.sources.push(clone);
+        Ok(())
+    }
+
+    /// Makes one mount.
+    pub(super) fn mount(&mut self, planned: &Planned) -> Result<()> {
+        let words = |error: sys::Error| {
+            let target = &planned.target;
+            let text = match planned.kind {
+                MountKind::Bind => format!(
+                    "error mounting {:?} to rootfs at {target:?}: mount \
+                     src={}, dst={}",
+                    planned.source,
+                    planned.source.display(),
+                    target.display(),
+                ),
+                kind => format!(
+                    "error mounting {:?} to rootfs at {target:?}",
+                    format!("{kind:?}").to_lowercase(),
+                ),
+            };
+            failed(text)(error)
+        };
+        let (target, existed) = self.target(planned).map_err(|error| {
+            let shown = planned.target.display();
+            words(sys::Error::new(
+                format!("create mountpoint for {shown} mount: {error}"),
+                error.errno(),
+            ))
+        })?;
+        let target = target.as_fd();
+        let options = &planned.options;
+        let path = &planned.target;
+        match planned.kind {
+            MountKind::Bind => self.mount_bind(planned, target).map_err(words),
+            MountKind::Tmpfs => {
+                let mut data = options.data.clone();
+                // What the image has there keeps its permissions.
+                if existed && !options.has("mode") {
+                    let mode = fs::stat(target).map_err(words)?.mode & 0o7777;
+                    data.push(("mode".into(), Some(format!("{mode:o}"))));
+                }
+                self.new_file_system(c"tmpfs", &data, options.set, target, path)
+                    .map(drop)
+                    .map_err(words)
+            }
+            MountKind::Proc => self
+                .new_file_system(c"proc", &[], options.set, target, path)
+                .map(drop)
+                .map_err(words),
+            MountKind::Sysfs => {
+                self.mount_sysfs(planned, target).map_err(words)
+            }
+            MountKind::Dev => {
+                let data = &options.data;
+                let dev = self
+                    .new_file_system(c"tmpfs", data, options.set, target, path)
+                    .map_err(words)?;
+                self.fill_dev(dev.as_fd())
+            }
+            MountKind::Devpts => {
+                let data = &options.data;
+                let pts = self
+                    .new_file_system(c"devpts", data, options.set, target, path)
+                    .map_err(words)?;
+                self.pts = Some(pts);
+                Ok(())
+            }
+            MountKind::Mqueue => {
+                let mounted = self.new_file_system(
+                    c"mqueue",
+                    &[],
+                    options.set,
+                    target,
+                    path,
+                );
+                match mounted {
+                    Err(error) if error.errno() == errno::ENODEV => {
+                        self.warn("no message queues in this kernel");
+                        Ok(())
+                    }
+                    other => other.map(drop).map_err(words),
+                }
+            }
+            MountKind::Cgroup => self.mount_cgroups(planned, target),
+        }
+    }
+
+    /// `/sys`; where it cannot be mounted anew (a network namespace of
+    /// somebody else), the host's is bound.
+    fn mount_sysfs(
+        &mut self,
+        planned: &Planned,
+        target: BorrowedFd<'_>,
+    ) -> sys::Result<()> {
+        let flags = planned.options.set;
+        let mounted =
+            self.new_file_system(c"sysfs", &[], flags, target, &planned.target);
+        match mounted {
+            Err(error) if error.errno() == errno::EPERM => {
+                let host = Source::Path(Path::new("/sys"));
+                self.bind(host, target, How::tree(flags | Flags::READ_ONLY))
+            }
+            other => other.map(drop),
+        }
+    }
+
+    fn mount_bind(
+        &mut self,
+        planned: &Planned,
+        target: BorrowedFd<'_>,
+    ) -> sys::Result<()> {
+        let options = &planned.options;
+        let source = self.sources.get_mut(planned.slot).and_then(Option::take);
+        let propagation = match options.propagation {
+            spec::Propagation::Private => Propagation::Private,
+            spec::Propagation::Slave => Propagation::Slave,
+            spec::Propagation::Shared => Propagation::Shared,
+        };
+        let Some(source) = source else {
+            if propagation == Propagation::Shared {
+                return Err(sys::Error::new(
+                    "a shared bind needs open_tree(2)",
+                    errno::ENOSYS,
+                ));
+            }
+            let how = How::options(options);
+            self.bind(Source::Path(&planned.source), target, how)?;
+            let mounted = self.reopen(&planned.target)?;
+            let path = PathBuf::from(fs::proc_path(&mounted));
+            return mount::set_propagation(&path, options.reach, propagation);
+        };
+        if propagation != Propagation::Shared {
+            let change =
+                Change { propagation: Some(propagation), ..Change::default() };
+            if !self.change(source.as_fd(), options.reach, &change)? {
+                // Old kernel: it is made private once it is attached.
+                mount::attach(&source, target)?;
+                let path = PathBuf::from(fs::proc_path(&source));
+                mount::set_propagation(&path, options.reach, propagation)?;
+                return self.set_flags(source.as_fd(), How::options(options));
+            }
+        }
+        self.attach(source.as_fd(), target, How::options(options))
+    }
+
+    /// Makes a path read-only; one that is missing needs no protection.
+    pub(super) fn make_read_only(&mut self, path: &Path) -> Result<()> {
+        let Some(fd) = self.open_if_there(path)? else { return Ok(()) };
+        let fd = fd.as_fd();
+        self.bind(Source::Fd(fd), fd, How::tree(Flags::READ_ONLY))
+            .map_err(failed(format!("can't make {path:?} read-only")))
+    }
+
+    /// Hides a path; one that is missing is hidden well enough.
+    pub(super) fn mask(&mut self, path: &Path) -> Result<()> {
+        let Some(fd) = self.open_if_there(path)? else { return Ok(()) };
+        let words = || format!("can't mask path {path:?}");
+        let stat = fs::stat(&fd).map_err(failed(words()))?;
+        let plain = How::one(Flags::default());
+        if stat.kind != Kind::Dir {
+            let null = self
+                .open_in_root(Path::new("/dev/null"), OFlags::PATH)
+                .map_err(failed(words()))?;
+            return self
+                .bind(Source::Fd(null.as_fd()), fd.as_fd(), plain)
+                .map_err(failed(words()));
+        }
+        // One empty directory serves for all.
+        if let Some(hidden) = &self.hidden {
+            return self
+                .bind(Source::Fd(hidden.as_fd()), fd.as_fd(), plain)
+                .map_err(failed(words()));
+        }
+        let size = [("nr_blocks".to_string(), Some("1".to_string()))];
+        let flags = Flags::READ_ONLY;
+        let hidden = self
+            .new_file_system(c"tmpfs", &size, flags, fd.as_fd(), path)
+            .map_err(failed(words()))?;
+        self.hidden = Some(hidden);
+        Ok(())
+    }
+
+    fn open_if_there(&self, path: &Path) -> Result<Option<OwnedFd>> {
+        match self.open_in_root(path, OFlags::PATH) {
+            Ok(fd) => Ok(Some(fd)),
+            Err(error)
+                if matches!(error.errno(), errno::ENOENT | errno::ENOTDIR) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(failed(format!("open {path:?}"))(error)),
+        }
+    }
+}
