@@ -25,9 +25,11 @@ pub struct Feature {
 pub struct Features(u32);
 
 macro_rules! features {
-    ($($id:ident $bit:literal $name:literal $since:literal $fallback:literal;)*) => {
+    ($($id:ident $bit:literal $name:literal $since:literal
+       $fallback:literal;)*) => {
         $(
-            #[doc = concat!("`", $name, "`, Linux ", $since, "; else ", $fallback, ".")]
+            #[doc = concat!("`", $name, "`, Linux ", $since)]
+            #[doc = concat!("; else ", $fallback, ".")]
             pub const $id: Feature = Feature {
                 bit: 1 << $bit,
                 name: $name,

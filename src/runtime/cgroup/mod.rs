@@ -253,9 +253,10 @@ impl Group {
     /// (v2, 5.14), else until none is left, within a bound.
     pub fn kill_all(&self) -> Result<()> {
         if let Some(dir) = self.v2_dir()
-            && write::file(&dir.join("cgroup.kill"), "1").is_ok() {
-                return Ok(());
-            }
+            && write::file(&dir.join("cgroup.kill"), "1").is_ok()
+        {
+            return Ok(());
+        }
         let Some(dir) = self.process_dir() else { return Ok(()) };
         for round in 0..200u64 {
             let pids = self.pids()?;

@@ -148,9 +148,10 @@ fn is_busy(error: &io::Error) -> bool {
 pub fn evacuate(dir: &Path) -> Result<()> {
     let leaf = dir.join("init");
     if let Err(error) = std::fs::create_dir(&leaf)
-        && error.kind() != io::ErrorKind::AlreadyExists {
-            return Err(Error::Make(leaf, error));
-        }
+        && error.kind() != io::ErrorKind::AlreadyExists
+    {
+        return Err(Error::Make(leaf, error));
+    }
     // Those that are forked meanwhile are caught by a later round.
     for _ in 0..10 {
         let pids = write::read(&dir.join("cgroup.procs"))?;

@@ -45,9 +45,10 @@ pub fn carry_out<'a>(
     for write in writes {
         let warn = |list: &mut Vec<String>| {
             if let Some(text) = write.missing
-                && !list.iter().any(|old| old == text) {
-                    list.push(text.to_string());
-                }
+                && !list.iter().any(|old| old == text)
+            {
+                list.push(text.to_string());
+            }
         };
         let Some(dir) = dir_of(write.controller) else {
             warn(&mut warnings);

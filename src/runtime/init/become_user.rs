@@ -51,9 +51,10 @@ impl Init<'_> {
         }
         verify_cwd()?;
         if let Some(filter) = &filter
-            && process.no_new_privileges {
-                set_filter(filter)?;
-            }
+            && process.no_new_privileges
+        {
+            set_filter(filter)?;
+        }
         // Lost with the change of the user.
         let signal = if self.spec.die_with_parent { 9 } else { 0 };
         process::set_parent_death_signal(signal)
