@@ -1,1 +1,182 @@
-//! Placeholder head.
+//! The command line: what is typed becomes a request, what is answered
+//! becomes text.
+//!
+//! Commands and their flags are data ([`command`], [`flag`]); parser, help
+//! and completion are derived from it. [`parse_globals`] reads the words in
+//! front of the command and says whether they ask for the daemon or for the
+//! client; [`run`] carries a client's command out.
+
+pub mod commands;
+pub mod completion;
+pub mod config;
+pub mod daemon_flags;
+pub mod endpoint;
+pub mod error;
+pub mod flag;
+pub mod format;
+pub mod globals;
+pub mod session;
+pub mod value;
+
+mod command;
+mod container;
+mod credentials;
+mod help;
+mod image;
+mod progress;
+mod system;
+
+use std::ffi::OsString;
+use std::io::Write;
+
+pub use daemon_flags::DaemonOptions;
+pub use error::Error;
+pub use globals::Globals;
+
+use command::{Call, Found};
+use flag::Order;
+use session::Session;
+
+/// What the words of the command line ask for.
+#[derive(Debug)]
+pub enum Role {
+    /// The daemon, with these options.
+    Daemon(Box<DaemonOptions>),
+    /// The client, with a command.
+    Client(Box<Invocation>),
+    /// Nothing more: it was answered or refused already, with this status.
+    Done(i32),
+}
+
+/// A client's command that has not been looked at yet.
+#[derive(Debug)]
+pub struct Invocation {
+    /// The name that the program was called by, without its directory.
+    pub program: String,
+    /// The flags in front of the command.
+    pub globals: Globals,
+    /// The command and its words.
+    pub words: Vec<OsString>,
+}
+
+/// Reads the words of the whole command line, the program's name first.
+/// Errors are printed here.
+pub fn parse_globals(words: &[OsString]) -> Role {
+    let (program, words) = match words.split_first() {
+        Some((program, words)) => (program_name(program), words),
+        None => ("skiff".to_owned(), words),
+    };
+    // The daemon's flags contain all that stand in front of a command, so
+    // one reading tells whether `-d` is among them.
+    let mut daemon = DaemonOptions::default();
+    let order = Order::FlagsFirst;
+    let read = flag::parse(daemon_flags::FLAGS, order, words, &mut daemon);
+    if daemon.daemon {
+        return match read {
+            Ok(rest) if rest.is_empty() => Role::Daemon(Box::new(daemon)),
+            Ok(_) => fail(&Error::text(format!(
+                "{program}: the daemon accepts no arguments\n\n\
+                 See '{program} -d --help'"
+            ))),
+            Err(flag::Error::Help) => show(&daemon_flags::help(&program)),
+            Err(error) => fail(&Error::Flag {
+                text: error.to_string(),
+                usage: format!("Usage:  {program} -d [OPTIONS]"),
+                call: format!("{program} -d"),
+            }),
+        };
+    }
+    let mut globals = Globals::default();
+    match flag::parse(globals::FLAGS, order, words, &mut globals) {
+        Ok(rest) => {
+            let words = rest.into_iter().map(OsString::from).collect();
+            Role::Client(Box::new(Invocation { program, globals, words }))
+        }
+        Err(flag::Error::Help) => show(&commands::help(&program)),
+        Err(error) => fail(&Error::Flag {
+            text: error.to_string(),
+            usage: format!("Usage:  {program} [OPTIONS] COMMAND [ARG...]"),
+            call: program,
+        }),
+    }
+}
+
+/// Carries a client's command out; returns the status to exit with. What it
+/// prints is out when this returns.
+pub fn run(invocation: Invocation) -> i32 {
+    let Invocation { program, globals, words } = invocation;
+    if globals.version {
+        return done(&globals::version_line());
+    }
+    if let Err(error) = globals.check() {
+        return report(&error);
+    }
+    let Some(first) = words.first() else {
+        return done(&commands::help(&program));
+    };
+    let mut session = Session::new(program.clone(), globals);
+    let (commands, groups) = (commands::ALL, commands::GROUPS);
+    let (words, is_help) = match first == "help" {
+        true => (&words[1..], true),
+        false => (&words[..], false),
+    };
+    match command::find(commands, groups, words) {
+        Found::Command(command, path, skip) => {
+            let call = Call { command, program, path };
+            if is_help {
+                return done(&help::command(&call));
+            }
+            let words = &words[skip..];
+            let ended = command.action.run(&mut session, &call, words);
+            match ended.and_then(|status| session.flush().map(|()| status)) {
+                Ok(status) => status,
+                Err(error) => report(&error),
+            }
+        }
+        Found::Group(group) => done(&help::group(&program, group, commands)),
+        Found::NotInGroup(group, name) => report(&Error::text(format!(
+            "{program}: unknown command: {program} {} {}\n\n\
+             Usage:  {program} {} COMMAND\n\n\
+             Run '{program} {} --help' for more information",
+            group.name, name, group.name, group.name,
+        ))),
+        Found::Nothing if words.is_empty() => done(&commands::help(&program)),
+        Found::Nothing => {
+            let name = words[0].to_string_lossy();
+            report(&Error::text(commands::not_found(&program, &name)))
+        }
+    }
+}
+
+fn program_name(word: &OsString) -> String {
+    let path = std::path::Path::new(word);
+    let name = path.file_name().unwrap_or(word);
+    name.to_string_lossy().into_owned()
+}
+
+fn show(text: &str) -> Role {
+    Role::Done(done(text))
+}
+
+fn fail(error: &Error) -> Role {
+    Role::Done(report(error))
+}
+
+/// Prints a text; 0, or the status of the failed write.
+fn done(text: &str) -> i32 {
+    let mut out = std::io::stdout();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match written {
+        Ok(()) => 0,
+        Err(error) => report(&error.into()),
+    }
+}
+
+/// Prints an error; returns its status.
+fn report(error: &Error) -> i32 {
+    if !error.is_silent() {
+        // Nobody is left to be told about a failure to tell.
+        let _ = writeln!(std::io::stderr(), "{error}");
+    }
+    error.status()
+}

@@ -1,0 +1,21 @@
+//! Commands for containers.
+
+pub mod attach;
+pub mod create;
+pub mod inspect;
+pub mod kill;
+pub mod logs;
+pub mod ps;
+pub mod restart;
+pub mod rm;
+pub mod run;
+pub mod start;
+pub mod stop;
+pub mod wait;
+
+mod detach;
+mod each;
+mod exit;
+mod ports;
+mod relay;
+mod settings;

@@ -1,0 +1,210 @@
+//! Flags about what a container may use of the host.
+
+use super::{Settings, append, number, push, resources, text};
+use crate::cli::flag::Flag;
+use crate::cli::value;
+
+type S = Settings;
+
+/// The flags.
+pub const FLAGS: &[Flag<Settings>] = &[
+    Flag::value(
+        "blkio-weight",
+        "uint16",
+        "Block IO (relative weight), between 10 and 1000, or 0 to disable \
+         (default 0)",
+        |t: &mut S, word| {
+            let weight = u16::try_from(value::unsigned(word)?);
+            t.host.blkio_weight = weight.map_err(|_| {
+                format!(
+                    "strconv.ParseUint: parsing \"{word}\": value out of range"
+                )
+            })?;
+            Ok(())
+        },
+    ),
+    Flag::list(
+        "blkio-weight-device",
+        "list",
+        "Block IO weight (relative device weight)",
+        |t: &mut S, word| {
+            let device = resources::weight_device(word)?;
+            t.host.blkio_weight_device.get_or_insert_default().push(device);
+            Ok(())
+        },
+    )
+    .default("[]"),
+    Flag::value(
+        "cpu-period",
+        "int",
+        "Limit CPU CFS (Completely Fair Scheduler) period",
+        |t: &mut S, word| number(&mut t.host.cpu_period, value::integer(word)),
+    ),
+    Flag::value(
+        "cpu-quota",
+        "int",
+        "Limit CPU CFS (Completely Fair Scheduler) quota",
+        |t: &mut S, word| number(&mut t.host.cpu_quota, value::integer(word)),
+    ),
+    Flag::value(
+        "cpu-rt-period",
+        "int",
+        "Limit CPU real-time period in microseconds",
+        |t: &mut S, word| {
+            number(&mut t.host.cpu_realtime_period, value::integer(word))
+        },
+    ),
+    Flag::value(
+        "cpu-rt-runtime",
+        "int",
+        "Limit CPU real-time runtime in microseconds",
+        |t: &mut S, word| {
+            number(&mut t.host.cpu_realtime_runtime, value::integer(word))
+        },
+    ),
+    Flag::value(
+        "cpu-shares",
+        "int",
+        "CPU shares (relative weight)",
+        |t: &mut S, word| number(&mut t.host.cpu_shares, value::integer(word)),
+    )
+    .short('c'),
+    Flag::value("cpus", "decimal", "Number of CPUs", |t: &mut S, word| {
+        number(&mut t.host.nano_cpus, value::cpus(word))
+    }),
+    Flag::value(
+        "cpuset-cpus",
+        "string",
+        "CPUs in which to allow execution (0-3, 0,1)",
+        |t: &mut S, word| text(&mut t.host.cpuset_cpus, word),
+    ),
+    Flag::value(
+        "cpuset-mems",
+        "string",
+        "MEMs in which to allow execution (0-3, 0,1)",
+        |t: &mut S, word| text(&mut t.host.cpuset_mems, word),
+    ),
+    Flag::list(
+        "device",
+        "list",
+        "Add a host device to the container",
+        |t: &mut S, word| push(&mut t.devices, word),
+    ),
+    Flag::list(
+        "device-cgroup-rule",
+        "list",
+        "Add a rule to the cgroup allowed devices list",
+        |t: &mut S, word| append(&mut t.host.device_cgroup_rules, word),
+    ),
+    Flag::list(
+        "device-read-bps",
+        "list",
+        "Limit read rate (bytes per second) from a device",
+        |t: &mut S, word| {
+            let device = resources::bytes_rate(word)?;
+            t.host.blkio_device_read_bps.get_or_insert_default().push(device);
+            Ok(())
+        },
+    )
+    .default("[]"),
+    Flag::list(
+        "device-read-iops",
+        "list",
+        "Limit read rate (IO per second) from a device",
+        |t: &mut S, word| {
+            let device = resources::calls_rate(word)?;
+            t.host.blkio_device_read_iops.get_or_insert_default().push(device);
+            Ok(())
+        },
+    )
+    .default("[]"),
+    Flag::list(
+        "device-write-bps",
+        "list",
+        "Limit write rate (bytes per second) to a device",
+        |t: &mut S, word| {
+            let device = resources::bytes_rate(word)?;
+            t.host.blkio_device_write_bps.get_or_insert_default().push(device);
+            Ok(())
+        },
+    )
+    .default("[]"),
+    Flag::list(
+        "device-write-iops",
+        "list",
+        "Limit write rate (IO per second) to a device",
+        |t: &mut S, word| {
+            let device = resources::calls_rate(word)?;
+            t.host.blkio_device_write_iops.get_or_insert_default().push(device);
+            Ok(())
+        },
+    )
+    .default("[]"),
+    Flag::value(
+        "kernel-memory",
+        "bytes",
+        "Kernel memory limit",
+        |t: &mut S, word| number(&mut t.host.kernel_memory, value::size(word)),
+    ),
+    Flag::value("memory", "bytes", "Memory limit", |t: &mut S, word| {
+        number(&mut t.host.memory, value::size(word))
+    })
+    .short('m'),
+    Flag::value(
+        "memory-reservation",
+        "bytes",
+        "Memory soft limit",
+        |t: &mut S, word| {
+            number(&mut t.host.memory_reservation, value::size(word))
+        },
+    ),
+    Flag::value(
+        "memory-swap",
+        "bytes",
+        "Swap limit equal to memory plus swap: '-1' to enable unlimited swap",
+        |t: &mut S, word| {
+            number(&mut t.host.memory_swap, value::size_or_unlimited(word))
+        },
+    ),
+    Flag::value(
+        "memory-swappiness",
+        "int",
+        "Tune container memory swappiness (0 to 100) (default -1)",
+        |t: &mut S, word| {
+            t.swappiness = Some(value::integer(word)?);
+            Ok(())
+        },
+    ),
+    Flag::switch("oom-kill-disable", "Disable OOM Killer", |t: &mut S, on| {
+        t.oom_kill_disable = on
+    }),
+    Flag::value(
+        "oom-score-adj",
+        "int",
+        "Tune host's OOM preferences (-1000 to 1000)",
+        |t: &mut S, word| {
+            number(&mut t.host.oom_score_adj, value::integer(word))
+        },
+    ),
+    Flag::value(
+        "pids-limit",
+        "int",
+        "Tune container pids limit (set -1 for unlimited)",
+        |t: &mut S, word| number(&mut t.pids_limit, value::integer(word)),
+    ),
+    Flag::value("shm-size", "bytes", "Size of /dev/shm", |t: &mut S, word| {
+        number(&mut t.host.shm_size, value::size(word))
+    }),
+    Flag::list("sysctl", "map", "Sysctl options", |t: &mut S, word| {
+        let (name, value) = resources::sysctl(word)?;
+        t.host.sysctls.insert(name, value);
+        Ok(())
+    })
+    .default("map[]"),
+    Flag::list("ulimit", "ulimit", "Ulimit options", |t: &mut S, word| {
+        let (name, limits) = resources::ulimit(word)?;
+        t.ulimits.insert(name, limits);
+        Ok(())
+    })
+    .default("[]"),
+];

@@ -1,0 +1,48 @@
+//! `image inspect`.
+
+use crate::cli::command::{Command, With, Words};
+use crate::cli::error::Error;
+use crate::cli::flag::{Flag, Order, Table};
+use crate::cli::format::FORMAT_HELP;
+use crate::cli::session::Session;
+use crate::cli::system::inspect::Report;
+use crate::client::{Object, Sizes};
+
+/// `image inspect`.
+pub static COMMAND: Command = Command {
+    paths: &["image inspect"],
+    usage: "[OPTIONS] IMAGE [IMAGE...]",
+    about: "Display detailed information on one or more images",
+    words: Words::AtLeast(1),
+    order: Order::Mixed,
+    action: &With { flags: FLAGS, run },
+};
+
+#[derive(Default)]
+struct Typed {
+    format: String,
+}
+
+const FLAGS: Table<Typed> = &[&[Flag::value(
+    "format",
+    "string",
+    FORMAT_HELP,
+    |t: &mut Typed, word| {
+        word.clone_into(&mut t.format);
+        Ok(())
+    },
+)
+.short('f')]];
+
+fn run(
+    session: &mut Session,
+    typed: Typed,
+    names: Vec<String>,
+) -> Result<i32, Error> {
+    let mut report = Report::parse(&typed.format)?;
+    for name in &names {
+        let client = session.client()?;
+        report.add(client.inspect(Object::Image, name, Sizes::Without))?;
+    }
+    report.finish(session)
+}

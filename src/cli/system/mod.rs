@@ -1,0 +1,6 @@
+//! Commands for the engine as a whole.
+
+pub mod events;
+pub mod info;
+pub mod inspect;
+pub mod version;
