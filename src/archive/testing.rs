@@ -63,8 +63,12 @@ impl Tar {
         header.set_gid(entry.owner.1);
         header.set_mtime(entry.mtime);
         header.set_size(entry.size.unwrap_or(entry.content.len() as u64));
-        header.set_device_major(entry.device.0).unwrap();
-        header.set_device_minor(entry.device.1).unwrap();
+        header
+            .set_device_major(entry.device.0)
+            .expect("a GNU header has device numbers");
+        header
+            .set_device_minor(entry.device.1)
+            .expect("a GNU header has device numbers");
         header.set_cksum();
         self.0.extend_from_slice(header.as_bytes());
         self.content(entry.content)
