@@ -184,10 +184,10 @@ impl<'a, R: Read> Extractor<'a, R> {
 
     /// Opens the directory that an entry goes in; makes what is missing.
     fn parent(&mut self, path: &[u8]) -> Result<Rc<Parent>> {
-        if let Some((last, parent)) = &self.last_parent {
-            if last == path {
-                return Ok(Rc::clone(parent));
-            }
+        if let Some((last, parent)) = &self.last_parent
+            && last == path
+        {
+            return Ok(Rc::clone(parent));
         }
         let parent = Parent::open(self.root, path).or_else(|e| {
             if !matches!(e.errno(), errno::ENOENT | errno::ENOTDIR) {

@@ -96,14 +96,14 @@ impl LayerWriter {
         }
         source.drain()?;
         let blob = source.blob();
-        if let Some(expected) = expected {
-            if blob.digest != *expected {
-                return Err(Error::Digest {
-                    what: "filesystem layer",
-                    expected: *expected,
-                    actual: blob.digest,
-                });
-            }
+        if let Some(expected) = expected
+            && blob.digest != *expected
+        {
+            return Err(Error::Digest {
+                what: "filesystem layer",
+                expected: *expected,
+                actual: blob.digest,
+            });
         }
         let (summary, diff_id, tar_size) = unpacked?;
         Ok(NewLayer {
@@ -310,11 +310,11 @@ impl<R: Read> Read for Source<R> {
         let bytes = &buffer[..count];
         let before = self.size;
         self.size += count as u64;
-        if let Some(expected) = self.limit {
-            if self.size > expected {
-                let actual = self.size;
-                return Err(self.fail(Error::Size { expected, actual }));
-            }
+        if let Some(expected) = self.limit
+            && self.size > expected
+        {
+            let actual = self.size;
+            return Err(self.fail(Error::Size { expected, actual }));
         }
         self.hasher.update(bytes);
         let kept = match &mut self.keep {
