@@ -1,5 +1,5 @@
 //! Integration tests on the real binary.
 
-#[allow(dead_code, unused_imports)]
+mod cases;
 mod harness;
 mod style;

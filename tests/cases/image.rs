@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::harness::daemon::IMAGE;
-use crate::harness::image::{busybox_root, gzip, sha256, zstd};
+use crate::harness::image::{Kind, busybox_root, gzip, sha256, zstd};
 use crate::harness::{Daemon, Reply, image};
 
 #[track_caller]
@@ -140,6 +140,37 @@ fn a_layer_cannot_climb_out() {
     }
     assert!(!std::path::Path::new("/tmp/x").exists());
     daemon.get("/_ping").is(200);
+}
+
+#[test]
+fn special_files_keep_their_kind_and_mode() {
+    let daemon = Daemon::with_image();
+    let mut tar = busybox_root()[..busybox_root().len() - 1024].to_vec();
+    tar.extend_from_slice(&image::tar(&[
+        image::directory("kinds/"),
+        image::file("kinds/one", "1"),
+        image::hardlink("kinds/two", "kinds/one"),
+        image::Entry { path: "kinds/fifo", kind: Kind::Fifo, mode: 0o600 },
+        image::Entry {
+            path: "kinds/setuid",
+            kind: Kind::File(b"x"),
+            mode: 0o4755,
+        },
+        image::symlink("kinds/dangling", "/no/such"),
+    ]));
+    import(&daemon, "repo=kinds&tag=latest", &tar).is(200);
+    let line = "cd /kinds; stat -c '%n %F %a %h %Y' *; readlink dangling";
+    let body = json!({"Image": "kinds"});
+    let (code, out, err) = daemon.shell(line, body);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(
+        out,
+        "dangling symbolic link 777 1 1700000000\n\
+         fifo fifo 600 1 1700000000\n\
+         one regular file 644 2 1700000000\n\
+         setuid regular file 4755 1 1700000000\n\
+         two regular file 644 2 1700000000\n/no/such\n"
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::harness::command::Run;
-use crate::harness::daemon::split_frames;
+use crate::harness::talk::split_frames;
 use crate::harness::{Daemon, until};
 
 #[track_caller]

@@ -1,8 +1,11 @@
 //! The cases, a file for each thing that they are about.
 
 mod attach;
+mod client;
 mod container;
 mod daemon;
+mod docker_cli;
+mod dockerd;
 mod events;
 mod http;
 mod image;
@@ -11,5 +14,6 @@ mod logs;
 mod network;
 mod process;
 mod pull;
+mod pull_faults;
 mod recovery;
 mod system;

@@ -9,14 +9,15 @@ pub mod daemon;
 pub mod host;
 pub mod hostile;
 pub mod image;
+pub mod recorded;
 pub mod registry;
+pub mod talk;
 pub mod wire;
 
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-pub use command::Run;
 pub use daemon::Daemon;
 pub use wire::{Reply, Wire};
 
