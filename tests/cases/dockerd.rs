@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::Signal;
 
 use crate::harness::command::{Beside, Run};
+use crate::harness::image::Image;
+use crate::harness::registry::Registry;
 use crate::harness::{daemon, has, host, image, skip, until, within};
 
 struct Dockerd {
@@ -94,6 +96,26 @@ impl Drop for Dockerd {
         }
         let _ = fs::remove_dir_all(&self.directory);
     }
+}
+
+#[test]
+fn our_client_pulls_through_a_real_dockerd() {
+    let Some(dockerd) = Dockerd::start("pull") else { return };
+    let Some(registry) = Registry::start() else { return };
+    registry.push_as_docker("busybox", &Image::busybox());
+    let name = registry.name("busybox");
+    let out = dockerd.skiff(&["pull", &name], b"").ok().out();
+    let tagged = format!("{name}:latest");
+    assert!(out.starts_with("Using default tag: latest\n"), "{out}");
+    assert!(out.ends_with(&tagged), "{out}");
+    let words = ["run", "--rm", "--network", "none", &name, "echo", "hi"];
+    dockerd.skiff(&words, b"").ok().says("hi");
+    let missing = format!("{name}:nosuch");
+    dockerd
+        .skiff(&["pull", &missing], b"")
+        .exits(1)
+        .complains(&format!("manifest for {missing} not found"));
+    dockerd.skiff(&["rmi", &tagged], b"").ok();
 }
 
 #[test]
