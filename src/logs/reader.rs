@@ -246,11 +246,11 @@ impl Reader {
         if matches!(self.watcher, Watcher::Off(_)) {
             return Ok(false);
         }
-        if let Some(source) = &mut self.current {
-            if source.file.metadata()?.len() < source.offset {
-                source.restart()?;
-                return Ok(true);
-            }
+        if let Some(source) = &mut self.current
+            && source.file.metadata()?.len() < source.offset
+        {
+            source.restart()?;
+            return Ok(true);
         }
         let newest = match std::fs::metadata(&self.config.path) {
             Ok(metadata) => (metadata.dev(), metadata.ino()),

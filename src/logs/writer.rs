@@ -80,6 +80,14 @@ impl Writer {
         self.append(&bytes, lines);
     }
 
+    /// Ends both streams and closes the file; what is fed later is lost.
+    pub fn close(&mut self, now: Timestamp) {
+        self.finish(Stream::Stdout, now);
+        self.finish(Stream::Stderr, now);
+        self.file = None;
+        self.config.driver = Driver::None;
+    }
+
     /// Returns how many lines were dropped because the disk refused them.
     pub fn dropped(&self) -> u64 {
         self.dropped
@@ -94,9 +102,11 @@ impl Writer {
             self.dropped += lines;
             return;
         };
-        match append(file, bytes) {
-            Ok(()) => self.size += bytes.len() as u64,
-            Err(_) => self.dropped += lines,
+        let kept = append(file, bytes);
+        self.size += kept as u64;
+        if kept < bytes.len() {
+            let ends = bytes[..kept].iter().filter(|b| **b == b'\n').count();
+            self.dropped += lines.saturating_sub(ends as u64);
         }
     }
 
@@ -157,27 +167,30 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
     Ok((file, size))
 }
 
-/// Appends all bytes or none.
-fn append(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+/// Appends as many whole lines as the disk takes; returns how many bytes
+/// that are.
+fn append(file: &mut File, bytes: &[u8]) -> usize {
     let mut done = 0;
     while done < bytes.len() {
-        let error = match file.write(&bytes[done..]) {
-            Ok(0) => io::ErrorKind::WriteZero.into(),
-            Ok(n) => {
-                done += n;
-                continue;
-            }
+        match file.write(&bytes[done..]) {
+            Ok(0) => break,
+            Ok(n) => done += n,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            Err(e) => e,
-        };
-        if done > 0 {
-            // Shortening needs no space on the disk.
-            let len = file.metadata()?.len();
-            file.set_len(len.saturating_sub(done as u64))?;
+            Err(_) => break,
         }
-        return Err(error);
     }
-    Ok(())
+    if done == bytes.len() {
+        return done;
+    }
+    let newline = bytes[..done].iter().rposition(|b| *b == b'\n');
+    let whole = newline.map_or(0, |at| at + 1);
+    // Shortening needs no space on the disk. If it fails all the same, the
+    // reader skips the half line.
+    if let Ok(metadata) = file.metadata() {
+        let _ =
+            file.set_len(metadata.len().saturating_sub((done - whole) as u64));
+    }
+    whole
 }
 
 /// Encoded lines on their way into one write.

@@ -2,6 +2,7 @@
 //! program runs. Each wait has a bound; a [`Launch`] that is dropped before
 //! the program runs undoes everything.
 
+use std::ffi::OsString;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,6 +18,7 @@ use super::channel::{self, Receiver, VERSION};
 use super::client::{Attachment, Monitor};
 use super::message::{Reply, Request, Start, State};
 use super::{Error, ROLE, record};
+use crate::runtime::features::Features;
 
 /// How long building the root or executing the program may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -77,6 +79,7 @@ pub fn spawn(program: &Path, run_dir: &Path) -> Result<Launch, Error> {
         .arg0(ROLE)
         .arg(run_dir.file_name().unwrap_or_default())
         .env_clear()
+        .envs(forced_fallbacks())
         .stdin(OwnedFd::from(far))
         .stdout(Stdio::null())
         .stderr(log)
@@ -85,6 +88,13 @@ pub fn spawn(program: &Path, run_dir: &Path) -> Result<Launch, Error> {
     let receiver = Receiver::default();
     let connection = Some(Connection { socket, receiver, child });
     Ok(Launch { connection, proceeded: false })
+}
+
+/// The one variable that a monitor inherits: which kernel features the
+/// runtime does without.
+fn forced_fallbacks() -> Option<(&'static str, OsString)> {
+    let name = Features::ENVIRONMENT;
+    Some((name, std::env::var_os(name)?))
 }
 
 impl Launch {

@@ -37,22 +37,17 @@ use crate::runtime::StartError;
 use crate::sys;
 use crate::time::Timestamp;
 
-#[allow(dead_code)]
 mod attached;
-#[allow(dead_code)]
 mod channel;
 mod client;
 pub mod detach;
 pub mod frame;
-#[allow(dead_code)]
 mod input;
 mod launch;
 mod message;
-#[allow(dead_code)]
 mod output;
-#[allow(dead_code)]
 mod record;
-#[allow(dead_code)]
+mod role;
 mod service;
 
 pub use channel::{OLDEST, VERSION};
@@ -63,6 +58,7 @@ pub use client::{
 pub use launch::{Created, Launch, spawn};
 pub use message::{Exit, Framing, Start, State, Stdin, Streams};
 pub use record::{boot_id, start_time};
+pub use role::main;
 
 /// The name under which `main` is executed as a monitor (`argv[0]`).
 pub const ROLE: &str = "skiff-shim";

@@ -28,8 +28,11 @@ const CONNECTIONS: usize = 256;
 
 /// What the loop needs of the container.
 pub(super) trait Container {
-    /// Becomes readable when the first process has ended.
-    fn pidfd(&self) -> BorrowedFd<'_>;
+    /// Becomes readable when the first process may have ended.
+    fn end_fd(&self) -> Option<BorrowedFd<'_>>;
+    /// Tells whether it has; asked when that descriptor was readable, and
+    /// once before.
+    fn has_ended(&self) -> bool;
     /// Sends a signal to the first process.
     fn signal(&self, number: i32) -> Result<(), String>;
     /// Freezes all processes.
@@ -54,6 +57,8 @@ pub(super) struct Service {
     pub listener: Option<UnixListener>,
     pub connections: Vec<Connection>,
     pub piece: Piece,
+    /// A long sleep is ahead: the program's text is dropped before it.
+    pub drowsy: bool,
 }
 
 /// A connection of a daemon.
@@ -89,8 +94,9 @@ enum Ready {
 impl Service {
     /// Serves until the first process has ended.
     pub(super) fn run(&mut self, container: &dyn Container) {
-        loop {
-            let ready = match self.wait(Some(container.pidfd()), None) {
+        let mut ended = container.has_ended();
+        while !ended {
+            let ready = match self.wait(container.end_fd(), None) {
                 Ok(ready) => ready,
                 Err(error) => {
                     // Only ENOMEM and the like: pass by on the next turn.
@@ -99,19 +105,15 @@ impl Service {
                     continue;
                 }
             };
-            let mut ended = false;
             for (who, flags) in ready {
                 match who {
-                    Ready::Exit => ended = true,
+                    Ready::Exit => ended = container.has_ended(),
                     Ready::Listener => self.accept(),
                     Ready::Connection(at) => self.converse(at, container),
                     other => self.stream(other, flags),
                 }
             }
             self.tidy();
-            if ended {
-                return;
-            }
         }
     }
 
@@ -127,7 +129,7 @@ impl Service {
             }
             let behind = self.attached.iter().map(Attached::waiting).max();
             let now = Instant::now();
-            if now >= deadline || behind.unwrap_or(0) > 2 * LIMIT {
+            if now >= deadline || behind.unwrap_or(0) > 4 * LIMIT {
                 note("output is left unread: a process still holds it");
                 break;
             }
@@ -140,10 +142,8 @@ impl Service {
                 let _ = poll::poll(&mut fds, Some(deadline - now));
             }
         }
-        let now = Timestamp::now();
         self.outputs.clear();
-        self.log.finish(logs::Stream::Stdout, now);
-        self.log.finish(logs::Stream::Stderr, now);
+        self.log.close(Timestamp::now());
     }
 
     /// Tells all monitor connections how the container ended.
@@ -183,7 +183,7 @@ impl Service {
     }
 
     fn wait<'a>(
-        &'a self,
+        &'a mut self,
         exit: Option<BorrowedFd<'a>>,
         timeout: Option<Duration>,
     ) -> crate::sys::Result<Vec<(Ready, PollFlags)>> {
@@ -196,10 +196,10 @@ impl Service {
         if let Some(exit) = exit {
             add(Ready::Exit, exit, PollFlags::IN);
         }
-        if let Some(listener) = &self.listener {
-            if self.connections.len() < CONNECTIONS {
-                add(Ready::Listener, listener.as_fd(), PollFlags::IN);
-            }
+        if let Some(listener) = &self.listener
+            && self.connections.len() < CONNECTIONS
+        {
+            add(Ready::Listener, listener.as_fd(), PollFlags::IN);
         }
         if let Some(fd) = self.input.waiting() {
             add(Ready::Input, fd, PollFlags::OUT);
@@ -219,6 +219,10 @@ impl Service {
         for (at, connection) in self.connections.iter().enumerate() {
             let socket = connection.socket.as_fd();
             add(Ready::Connection(at), socket, PollFlags::IN);
+        }
+        if std::mem::take(&mut self.drowsy) {
+            // As late as can be: what runs after this comes back.
+            memory::drop_text();
         }
         poll::poll(&mut fds, timeout)?;
         let flags = fds.iter().map(PollFd::revents);
@@ -428,7 +432,7 @@ impl Service {
         self.attached.shrink_to_fit();
         self.connections.shrink_to_fit();
         memory::trim_heap();
-        memory::drop_text();
+        self.drowsy = true;
     }
 }
 

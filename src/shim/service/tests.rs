@@ -22,8 +22,11 @@ struct Fake {
 }
 
 impl Container for Fake {
-    fn pidfd(&self) -> BorrowedFd<'_> {
-        self.exit.as_fd()
+    fn end_fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.exit.as_fd())
+    }
+    fn has_ended(&self) -> bool {
+        self.exit.wait(Some(Duration::ZERO)).unwrap()
     }
     fn signal(&self, number: i32) -> Result<(), String> {
         if number == 99 { Err("no such signal".into()) } else { Ok(()) }
@@ -93,6 +96,7 @@ impl Rig {
             listener: Some(listener),
             connections: Vec::new(),
             piece: Piece::new(),
+            drowsy: false,
         };
         let fake = Arc::new(Fake { exit: EventFd::open().unwrap() });
         let container = fake.clone();
