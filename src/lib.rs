@@ -30,3 +30,4 @@ pub mod sys;
 pub mod time;
 pub mod units;
 pub mod users;
+pub mod wait;

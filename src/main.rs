@@ -1,9 +1,20 @@
 //! Role choice: a re-executed role first, then the daemon with `-d`, else
 //! the client.
 
+use std::ffi::OsString;
+
+use skiff::cli::{self, Role};
+use skiff::{daemon, shim};
+
 fn main() {
-    let name = std::env::args_os().next();
-    if name.is_some_and(|name| name == skiff::shim::ROLE) {
-        skiff::shim::main();
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if words.first().is_some_and(|name| name == shim::ROLE) {
+        shim::main();
     }
+    let code = match cli::parse_globals(&words) {
+        Role::Daemon(options) => daemon::run(*options),
+        Role::Client(invocation) => cli::run(*invocation),
+        Role::Done(code) => code,
+    };
+    std::process::exit(code);
 }

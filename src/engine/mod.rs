@@ -1,1 +1,97 @@
-//! Placeholder head.
+//! What Docker means: names, states, policies, events; one operation a
+//! file. No HTTP and no system calls.
+//!
+//! **Order of locks:** a container's `operation`, then the network's
+//! addresses, then the store, then the index of names. The short locks
+//! (snapshot, index, events) are never held over I/O, so `list` and
+//! `inspect` never wait for an operation. A poisoned lock is taken over:
+//! what it guards is replaced by one assignment, never changed in place.
+
+mod container;
+mod error;
+mod events;
+mod filters;
+mod host;
+mod identity;
+mod image;
+mod network;
+mod settings;
+mod system;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use container::{
+    Attach, AttachOptions, Condition, Container, Exit, ListOptions, LogOptions,
+    Logs, NextLine, RemoveOptions, StopOptions, Wait,
+};
+pub use error::{Error, Kind, Result};
+pub use events::{EventQuery, EventStream, NextEvents};
+pub use filters::Filters;
+pub use image::{Force, ImageListOptions, ImportOptions, Pull, PullOptions};
+pub use settings::{LiveRestore, Settings};
+
+use crate::registry;
+use crate::store::Store;
+
+/// The engine: everything that the API can reach.
+#[derive(Debug)]
+pub struct Engine {
+    settings: Settings,
+    host: host::Host,
+    identity: identity::Identity,
+    store: Store,
+    events: events::Events,
+    containers: container::Index,
+    networks: network::Networks,
+    pulls: image::Pulls,
+    /// Set once the daemon is on its way out.
+    ending: AtomicBool,
+}
+
+impl Engine {
+    /// Opens the state below the data root, takes over what still runs,
+    /// and starts what its policy wants to run. Fails if another daemon
+    /// holds the root.
+    pub fn open(settings: Settings) -> Result<Arc<Engine>> {
+        let host = host::Host::detect();
+        let store = Store::open(&settings.data_root)
+            .map_err(|e| Error::Internal(e.to_string()))?;
+        let identity = identity::Identity::load(store.root())?;
+        let networks =
+            network::Networks::open(&settings, identity.networks.clone())?;
+        let engine = Arc::new(Engine {
+            host,
+            store,
+            identity,
+            events: events::Events::default(),
+            containers: container::Index::default(),
+            networks,
+            pulls: image::Pulls::new(registry::Settings {
+                insecure: settings.insecure_registries.clone(),
+                mirrors: settings.registry_mirrors.clone(),
+                certs_dirs: settings.certs_dirs.clone(),
+                ..registry::Settings::default()
+            }),
+            ending: AtomicBool::new(false),
+            settings,
+        });
+        engine.recover();
+        Ok(engine)
+    }
+
+    /// Brings the engine to its end. Unless containers outlive the daemon,
+    /// they are stopped, all together, within the shutdown time.
+    pub fn shut_down(self: &Arc<Engine>) {
+        self.ending.store(true, Ordering::SeqCst);
+        if self.settings.live_restore == LiveRestore::No {
+            self.stop_all();
+            self.networks.remove();
+        }
+    }
+
+    /// Tells whether the daemon is on its way out.
+    fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::SeqCst)
+    }
+}

@@ -178,7 +178,7 @@ impl Bridge {
 
     /// Deletes the interface. Containers that are tied to it lose their
     /// network.
-    pub fn remove(self) -> Result<()> {
+    pub fn remove(&self) -> Result<()> {
         Conversation::open()?.tell(link::delete(self.index)).map(|_| ())
     }
 

@@ -14,7 +14,9 @@ pub mod platform;
 pub mod reference;
 
 pub use chain::chain_ids;
-pub use config::{ContainerConfig, Healthcheck, History, ImageConfig, RootFs};
+pub use config::{
+    ContainerConfig, Healthcheck, History, ImageConfig, RootFs, to_bytes,
+};
 pub use digest::{Digest, Hasher};
 pub use manifest::{Descriptor, Document, Index, Manifest};
 pub use platform::Platform;

@@ -24,6 +24,7 @@ mod endpoint;
 mod error;
 #[cfg(test)]
 mod fake;
+mod get;
 mod manifest;
 mod remote;
 mod repository;
@@ -36,6 +37,7 @@ use std::path::PathBuf;
 pub use blob::BlobReader;
 pub use cancel::Cancel;
 pub use error::{Error, Kind, Result};
+pub use get::{GetError, Remote, get_url};
 pub use manifest::Fetched;
 pub use repository::{Client, Repository};
 pub use retry::Pace;

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io;
 
+use crate::engine::{self, Kind};
 use crate::http;
 
 /// Why a handler gave up.
@@ -65,6 +66,24 @@ impl std::error::Error for Error {
             Error::Api { .. } => None,
             Error::Lost(e) => Some(e),
         }
+    }
+}
+
+/// The table from the engine's kinds of errors to statuses.
+impl From<engine::Error> for Error {
+    fn from(error: engine::Error) -> Error {
+        let status = match error.kind() {
+            Kind::NotModified => 304,
+            Kind::BadRequest => 400,
+            Kind::Unauthorized => 401,
+            Kind::Forbidden => 403,
+            Kind::NotFound => 404,
+            Kind::Conflict => 409,
+            Kind::Internal => 500,
+            Kind::NotImplemented => 501,
+            Kind::Unavailable => 503,
+        };
+        Error::new(status, error.to_string())
     }
 }
 

@@ -23,6 +23,7 @@ pub mod handlers;
 pub mod listen;
 mod reply;
 pub mod route;
+pub mod routes;
 pub mod version;
 mod wrapper;
 

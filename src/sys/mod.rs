@@ -11,6 +11,7 @@ pub mod memory;
 pub mod mount;
 pub mod netlink;
 pub mod netns;
+pub mod orphans;
 pub mod poll;
 pub mod process;
 pub mod random;

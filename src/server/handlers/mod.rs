@@ -1,3 +1,12 @@
 //! The handlers: each parses, makes one call of the engine, and answers.
 
+pub mod attach;
+pub mod container;
+pub mod events;
+pub mod image;
+pub mod image_create;
+pub mod logs;
+mod parameter;
 pub mod ping;
+pub mod system;
+pub mod wait;

@@ -1,0 +1,106 @@
+//! `POST /containers/create`.
+
+use std::sync::Arc;
+
+use super::host_config::{self, Host};
+use super::life::{Life, Record};
+use super::{Container, config, mounts};
+use crate::api::container::{CreateRequest, CreateResponse};
+use crate::engine::{Engine, Error, Result};
+use crate::oci::{Digest, Platform};
+use crate::store::Sync;
+use crate::time::Timestamp;
+use crate::{id, names};
+
+impl Engine {
+    /// Makes a container; nothing is left of one that is refused. `name`
+    /// may be empty: then one is generated. `platform` is what the image
+    /// must be made for, if that matters to the client.
+    pub fn create(
+        &self,
+        name: &str,
+        platform: Option<&Platform>,
+        request: CreateRequest,
+    ) -> Result<CreateResponse> {
+        let name = name.strip_prefix('/').unwrap_or(name);
+        if !name.is_empty() && !names::is_valid(name) {
+            return Err(Error::Invalid(format!(
+                "Invalid container name ({name}), only [a-zA-Z0-9]\
+                 [a-zA-Z0-9_.-] are allowed"
+            )));
+        }
+        let CreateRequest { mut config, mut host_config, networking_config } =
+            request;
+        let image = self.image_for_create(&config.image, platform)?;
+        if let Some(theirs) = &image.config.config {
+            config::merge(&mut config, theirs);
+        }
+        let (path, args) = config::finish(&mut config)?;
+        let host = Host {
+            cpus: self.host.cpus,
+            cgroupns: self.host.default_cgroupns(),
+        };
+        host_config::complete(&mut host_config, host);
+        let mut warnings = host_config::check(&host_config, host)?;
+        warnings.extend(self.host.limit_warnings(&host_config));
+        let mounts = mounts::parse(&host_config)?;
+        mounts::prepare(&host_config)?;
+
+        let id = id::random();
+        if config.hostname.is_empty() {
+            config.hostname = match host_config.network_mode.as_str() {
+                "host" => self.host.name(),
+                _ => id::short(&id).to_string(),
+            };
+        }
+        let name = match name {
+            "" => self.containers.reserve_generated(&id),
+            name => {
+                self.containers.reserve(name, &id)?;
+                name.to_string()
+            }
+        };
+        let record = Record {
+            id: id.clone(),
+            name: name.clone(),
+            created: Timestamp::now(),
+            path,
+            args,
+            image: image.id,
+            config,
+            host_config,
+            mounts,
+            endpoints: networking_config.endpoints_config,
+        };
+        if let Err(error) = self.create_on_disk(record, &image.layers) {
+            self.containers.release(&name);
+            return Err(error);
+        }
+        Ok(CreateResponse { id, warnings })
+    }
+
+    /// Keeps the container and shows it to clients.
+    fn create_on_disk(&self, record: Record, layers: &[Digest]) -> Result<()> {
+        let sync = match record.host_config.auto_remove {
+            true => Sync::No,
+            false => Sync::Yes,
+        };
+        let id = record.id.clone();
+        let container = Container::open(record, Life::default())?;
+        let snapshot = container.snapshot();
+        let failed = |e| Error::internal("create a container", e);
+        self.store.create_container(&id, layers).map_err(failed)?;
+        if let Err(error) =
+            self.store.save_container(&id, &*snapshot.record, sync)
+        {
+            // Nothing of it may be left.
+            let _ = self.store.remove_container(&id, Sync::No);
+            return Err(failed(error));
+        }
+        let container = Arc::new(container);
+        let _operation = container.operate();
+        self.containers.add(Arc::clone(&container));
+        self.container_event(&snapshot.record, "create", &[]);
+        Ok(())
+    }
+}

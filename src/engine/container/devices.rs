@@ -1,0 +1,145 @@
+//! `--device`: device nodes of the host for a container.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+use crate::api::host_config::{DeviceMapping, HostConfig};
+use crate::engine::{Error, Result};
+use crate::runtime::spec::{Device, DeviceKind, DeviceRule, Spec};
+
+/// How deep a directory of devices is looked through.
+const DEPTH: usize = 4;
+
+/// Gives a container the devices that it asks for.
+pub fn add(spec: &mut Spec, host: &HostConfig) -> Result<()> {
+    for wanted in host.devices.iter().flatten() {
+        let path = Path::new(&wanted.path_on_host);
+        let target = match wanted.path_in_container.as_str() {
+            "" => path,
+            target => Path::new(target),
+        };
+        let access = access(wanted)?;
+        add_path(spec, path, target, access, DEPTH).map_err(|e| {
+            Error::Invalid(format!(
+                "error gathering device information while adding custom \
+                 device \"{}\": {e}",
+                wanted.path_on_host
+            ))
+        })?;
+    }
+    Ok(())
+}
+
+fn access(wanted: &DeviceMapping) -> Result<&str> {
+    match wanted.cgroup_permissions.as_str() {
+        "" => Ok("rwm"),
+        access if access.chars().all(|c| "rwm".contains(c)) => Ok(access),
+        access => Err(Error::Invalid(format!("invalid device mode: {access}"))),
+    }
+}
+
+fn add_path(
+    spec: &mut Spec,
+    path: &Path,
+    target: &Path,
+    access: &str,
+    depth: usize,
+) -> std::result::Result<(), String> {
+    let told = |e: std::io::Error| e.to_string();
+    let metadata = fs::metadata(path)
+        .map_err(|_| "no such file or directory".to_string())?;
+    if metadata.is_dir() && depth > 0 {
+        for entry in fs::read_dir(path).map_err(told)? {
+            let name = entry.map_err(told)?.file_name();
+            let inner = path.join(&name);
+            let is_device = fs::symlink_metadata(&inner)
+                .is_ok_and(|m| m.is_dir() || kind(&m.file_type()).is_some());
+            if is_device {
+                let target = target.join(&name);
+                add_path(spec, &inner, &target, access, depth - 1)?;
+            }
+        }
+        return Ok(());
+    }
+    let kind = kind(&metadata.file_type()).ok_or("not a device node")?;
+    let (major, minor) = split(metadata.rdev());
+    spec.devices.push(Device {
+        path: target.to_owned(),
+        kind,
+        major,
+        minor,
+        mode: metadata.mode() & 0o7777,
+        uid: metadata.uid(),
+        gid: metadata.gid(),
+    });
+    spec.device_rules.push(DeviceRule {
+        allow: true,
+        kind,
+        major: Some(major),
+        minor: Some(minor),
+        access: access.into(),
+    });
+    Ok(())
+}
+
+fn kind(file_type: &fs::FileType) -> Option<DeviceKind> {
+    if file_type.is_char_device() {
+        Some(DeviceKind::Char)
+    } else if file_type.is_block_device() {
+        Some(DeviceKind::Block)
+    } else {
+        None
+    }
+}
+
+/// Splits a device number as `makedev(3)` joins it.
+fn split(number: u64) -> (u32, u32) {
+    let major = ((number >> 8) & 0xfff) | ((number >> 32) & 0xffff_f000);
+    let minor = (number & 0xff) | ((number >> 12) & 0xffff_ff00);
+    (major as u32, minor as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_found_with_its_number() {
+        let mut spec = Spec::default();
+        let host = HostConfig {
+            devices: Some(vec![DeviceMapping {
+                path_on_host: "/dev/null".into(),
+                path_in_container: "/dev/zilch".into(),
+                cgroup_permissions: "rw".into(),
+            }]),
+            ..Default::default()
+        };
+        add(&mut spec, &host).unwrap();
+        let device = &spec.devices[0];
+        assert_eq!((device.major, device.minor), (1, 3));
+        assert_eq!(device.path, Path::new("/dev/zilch"));
+        assert_eq!(spec.device_rules[0].access, "rw");
+    }
+
+    #[test]
+    fn what_is_no_device_is_refused() {
+        for path in ["/nonexistent", "/etc/passwd"] {
+            let mut spec = Spec::default();
+            let host = HostConfig {
+                devices: Some(vec![DeviceMapping {
+                    path_on_host: path.into(),
+                    ..Default::default()
+                }]),
+                ..Default::default()
+            };
+            assert!(add(&mut spec, &host).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn numbers_split_as_makedev_joins_them() {
+        assert_eq!(split(0x0103), (1, 3));
+        assert_eq!(split((1 << 32 << 12) | 0x1_0000_0100), (0x1001, 0x100000));
+    }
+}

@@ -1,0 +1,331 @@
+//! What the runtime is told: from Docker's configuration to
+//! [`runtime::Spec`](crate::runtime::Spec).
+
+use std::path::{Path, PathBuf};
+
+use super::devices;
+use super::life::Record;
+use crate::api::host_config::HostConfig;
+use crate::engine::{Engine, Error, Result};
+use crate::runtime::caps;
+use crate::runtime::defaults;
+use crate::runtime::spec::{
+    Mount, MountKind, Namespace, Propagation, Resources, Rlimit, Root, Seccomp,
+    Spec,
+};
+use crate::units;
+
+impl Engine {
+    /// Builds the runtime's view of a container. `files` is the directory
+    /// with its hosts, hostname and resolv.conf.
+    pub(super) fn spec(&self, record: &Record, files: &Path) -> Result<Spec> {
+        let rootfs = self
+            .store
+            .rootfs(&record.id)
+            .map_err(|e| Error::internal("find the layers", e))?;
+        let host = &record.host_config;
+        let root = Root {
+            lower: rootfs.lower,
+            upper: rootfs.upper,
+            work: rootfs.work,
+            volatile: host.auto_remove,
+        };
+        let mut spec = Spec::docker(&record.id, root);
+        spec.cgroup.parent = self.cgroup_parent(record);
+        spec.cgroup.resources = resources(host);
+        spec.readonly_root = host.readonly_rootfs;
+        spec.init = host.init == Some(true);
+        spec.sysctls.clone_from(&host.sysctls);
+        namespaces(&mut spec, record);
+        process(&mut spec, record);
+        security(&mut spec, host);
+        spec.set_shm_size(u64::try_from(host.shm_size).unwrap_or_default());
+        mounts(&mut spec, record, files)?;
+        devices::add(&mut spec, host)?;
+        Ok(spec)
+    }
+
+    /// Returns the cgroup below which a container's own is.
+    pub(super) fn cgroup_parent(&self, record: &Record) -> String {
+        match record.host_config.cgroup_parent.as_str() {
+            "" => self.settings.cgroup_parent.clone(),
+            parent => parent.to_string(),
+        }
+    }
+}
+
+fn namespaces(spec: &mut Spec, record: &Record) {
+    let host = &record.host_config;
+    let mode = |mode: &str| match mode {
+        "host" => Namespace::Host,
+        _ => Namespace::New,
+    };
+    spec.namespaces.network = mode(&host.network_mode);
+    spec.namespaces.pid = mode(&host.pid_mode);
+    spec.namespaces.ipc = mode(&host.ipc_mode);
+    spec.namespaces.uts = mode(&host.uts_mode);
+    spec.namespaces.cgroup = mode(&host.cgroupns_mode);
+    if spec.namespaces.uts == Namespace::New {
+        spec.hostname.clone_from(&record.config.hostname);
+        spec.domainname.clone_from(&record.config.domainname);
+    }
+}
+
+fn process(spec: &mut Spec, record: &Record) {
+    let (config, host) = (&record.config, &record.host_config);
+    let mut env = vec![
+        defaults::PATH.to_string(),
+        format!("HOSTNAME={}", config.hostname),
+    ];
+    if config.tty {
+        env.push("TERM=xterm".into());
+        let [rows, columns] = host.console_size;
+        let size = |n: u32| u16::try_from(n).unwrap_or_default();
+        spec.tty = Some((size(rows), size(columns)));
+    }
+    for var in config.env.iter().flatten() {
+        set_variable(&mut env, var);
+    }
+    let process = &mut spec.process;
+    process.env = env;
+    process.args = Vec::with_capacity(1 + record.args.len());
+    process.args.push(record.path.clone());
+    process.args.extend(record.args.iter().cloned());
+    process.cwd = PathBuf::from(&config.working_dir);
+    process.user.clone_from(&config.user);
+    process.group_add = host.group_add.clone().unwrap_or_default();
+    process.rlimits = host
+        .ulimits
+        .iter()
+        .flatten()
+        .map(|limit| Rlimit {
+            name: limit.name.clone(),
+            soft: limit.soft,
+            hard: limit.hard,
+        })
+        .collect();
+    process.oom_score_adj = match host.oom_score_adj {
+        0 => None,
+        score => i32::try_from(score).ok(),
+    };
+}
+
+/// Sets a variable as Docker does: `A=1` sets or replaces it, `A` alone
+/// removes it.
+fn set_variable(env: &mut Vec<String>, var: &str) {
+    let key = var.split('=').next().unwrap_or_default();
+    let same = |other: &String| other.split('=').next() == Some(key);
+    match (env.iter().position(same), var.contains('=')) {
+        (Some(place), true) => env[place] = var.into(),
+        (Some(place), false) => drop(env.remove(place)),
+        (None, true) => env.push(var.into()),
+        (None, false) => {}
+    }
+}
+
+fn security(spec: &mut Spec, host: &HostConfig) {
+    let list = |paths: &Option<Vec<String>>| {
+        paths.iter().flatten().map(PathBuf::from).collect()
+    };
+    if host.privileged {
+        spec.make_privileged();
+    } else {
+        spec.process.capabilities = capabilities(host);
+    }
+    spec.masked_paths = list(&host.masked_paths);
+    spec.readonly_paths = list(&host.readonly_paths);
+    for opt in host.security_opt.iter().flatten() {
+        match opt.replace(':', "=").as_str() {
+            "no-new-privileges" | "no-new-privileges=true" => {
+                spec.process.no_new_privileges = true;
+            }
+            "seccomp=unconfined" => spec.seccomp = Seccomp::Unconfined,
+            _ => {}
+        }
+    }
+}
+
+/// The default capabilities, without the dropped, with the added ones;
+/// `ALL` stands for all that there are.
+fn capabilities(host: &HostConfig) -> Vec<String> {
+    let is_all = |name: &String| name.eq_ignore_ascii_case("ALL");
+    let numbers = |list: &Option<Vec<String>>| -> Vec<u32> {
+        list.iter().flatten().filter_map(|name| caps::number(name)).collect()
+    };
+    let (add, drop) = (numbers(&host.cap_add), numbers(&host.cap_drop));
+    let add_all = host.cap_add.iter().flatten().any(is_all);
+    let drop_all = host.cap_drop.iter().flatten().any(is_all);
+    caps::all()
+        .filter(|name| {
+            let Some(number) = caps::number(name) else {
+                return false;
+            };
+            if add.contains(&number) {
+                return true;
+            }
+            if drop.contains(&number) {
+                return false;
+            }
+            add_all || (!drop_all && defaults::CAPABILITIES.contains(name))
+        })
+        .map(str::to_string)
+        .collect()
+}
+
+fn resources(host: &HostConfig) -> Resources {
+    let positive = |n: i64| u64::try_from(n).unwrap_or_default();
+    let mut period = positive(host.cpu_period);
+    let mut quota = host.cpu_quota;
+    if host.nano_cpus > 0 {
+        period = 100_000;
+        quota = host.nano_cpus / 10_000;
+    }
+    Resources {
+        memory: host.memory,
+        memory_reservation: host.memory_reservation,
+        memory_swap: host.memory_swap,
+        memory_swappiness: host
+            .memory_swappiness
+            .and_then(|n| u64::try_from(n).ok()),
+        oom_kill_disable: host.oom_kill_disable == Some(true),
+        cpu_shares: positive(host.cpu_shares),
+        cpu_period: period,
+        cpu_quota: quota,
+        cpuset_cpus: host.cpuset_cpus.clone(),
+        cpuset_mems: host.cpuset_mems.clone(),
+        pids_limit: host.pids_limit.unwrap_or_default(),
+        blkio_weight: host.blkio_weight,
+        ..Resources::default()
+    }
+}
+
+fn mounts(spec: &mut Spec, record: &Record, files: &Path) -> Result<()> {
+    for name in ["resolv.conf", "hostname", "hosts"] {
+        let target = Path::new("/etc").join(name);
+        if record.mounts.iter().any(|m| Path::new(&m.destination) == target) {
+            continue;
+        }
+        spec.add_mount(Mount {
+            source: files.join(name),
+            target,
+            readonly: record.host_config.readonly_rootfs,
+            ..Mount::default()
+        });
+    }
+    for (target, options) in &record.host_config.tmpfs {
+        spec.add_mount(tmpfs(target, options));
+    }
+    for point in &record.mounts {
+        if point.kind == "tmpfs" {
+            let options = tmpfs_options(record, &point.destination);
+            let mut mount = tmpfs(&point.destination, &options);
+            mount.readonly = !point.rw;
+            spec.add_mount(mount);
+            continue;
+        }
+        let long = record
+            .host_config
+            .mounts
+            .iter()
+            .find(|m| m.target == point.destination)
+            .and_then(|m| m.bind_options.as_ref());
+        let kind = match long.is_some_and(|options| options.non_recursive) {
+            true => "bind",
+            false => "rbind",
+        };
+        spec.add_mount(Mount {
+            source: PathBuf::from(&point.source),
+            target: PathBuf::from(&point.destination),
+            readonly: !point.rw,
+            options: vec![kind.into()],
+            propagation: match point.propagation.trim_start_matches('r') {
+                "shared" => Propagation::Shared,
+                "slave" => Propagation::Slave,
+                _ => Propagation::Private,
+            },
+            ..Mount::default()
+        });
+    }
+    Ok(())
+}
+
+fn tmpfs(target: &str, options: &str) -> Mount {
+    let mut list: Vec<String> =
+        ["nosuid", "nodev", "noexec"].map(String::from).to_vec();
+    list.extend(options.split(',').filter(|o| !o.is_empty()).map(String::from));
+    Mount {
+        kind: MountKind::Tmpfs,
+        target: PathBuf::from(target),
+        options: list,
+        ..Mount::default()
+    }
+}
+
+/// Turns the long form's options into those of tmpfs(5).
+fn tmpfs_options(record: &Record, target: &str) -> String {
+    let options = record
+        .host_config
+        .mounts
+        .iter()
+        .find(|m| m.target.trim_end_matches('/') == target)
+        .and_then(|m| m.tmpfs_options.clone())
+        .unwrap_or_default();
+    let mut text = String::new();
+    if options.size_bytes > 0 {
+        text.push_str(&format!("size={},", options.size_bytes));
+    }
+    if options.mode != 0 {
+        text.push_str(&format!("mode={:o}", options.mode));
+    }
+    text
+}
+
+/// Reads the options of the json-file driver: the size at which a file is
+/// rotated (none: never) and how many are kept.
+pub fn log_limits(host: &HostConfig) -> (Option<u64>, u32) {
+    let options = &host.log_config.config;
+    let size = options
+        .get("max-size")
+        .and_then(|text| units::parse_decimal_size(text))
+        .and_then(|size| u64::try_from(size).ok());
+    let files = options.get("max-file").and_then(|text| text.parse().ok());
+    (size, files.unwrap_or(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_set_replaced_and_removed() {
+        let mut env = vec!["PATH=/bin".to_string(), "A=1".into()];
+        set_variable(&mut env, "A=2");
+        set_variable(&mut env, "B=x=y");
+        set_variable(&mut env, "PATH");
+        set_variable(&mut env, "C");
+        assert_eq!(env, ["A=2", "B=x=y"]);
+    }
+
+    #[test]
+    fn capabilities_are_added_and_dropped() {
+        let host = |add: &[&str], drop: &[&str]| HostConfig {
+            cap_add: Some(add.iter().map(|s| s.to_string()).collect()),
+            cap_drop: Some(drop.iter().map(|s| s.to_string()).collect()),
+            ..Default::default()
+        };
+        assert_eq!(capabilities(&host(&[], &[])).len(), 14);
+        assert_eq!(capabilities(&host(&[], &["all"])).len(), 0);
+        let one = capabilities(&host(&["NET_ADMIN"], &["ALL"]));
+        assert_eq!(one, ["CAP_NET_ADMIN"]);
+        let most = capabilities(&host(&["ALL"], &["CAP_CHOWN"]));
+        assert!(most.len() > 30 && !most.contains(&"CAP_CHOWN".into()));
+    }
+
+    #[test]
+    fn cpus_become_a_quota() {
+        let host = HostConfig { nano_cpus: 500_000_000, ..Default::default() };
+        let resources = resources(&host);
+        assert_eq!(resources.cpu_period, 100_000);
+        assert_eq!(resources.cpu_quota, 50_000);
+    }
+}

@@ -1,0 +1,270 @@
+//! `POST /containers/{id}/start`.
+//!
+//! ```text
+//!  daemon                         shim                    init
+//!  1 spawn ───────────────────▶ starts
+//!    address, hosts files, spec
+//!  2 begin ───────────────────▶ clone ──────────────▶ builds the root
+//!    ◀────────────────── created
+//!  3 plug the network in
+//!  4 proceed ─────────────────▶ go ────────────────▶ exec
+//!    ◀────────────────── started
+//!  5 state, event, a thread that waits for the exit
+//! ```
+//!
+//! Whatever fails, all is undone: dropping the launch ends the shim, which
+//! ends the init; the address goes back to the pool.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Container;
+use super::life::{EndedBy, Life, Phase, Record};
+use crate::api::network::EndpointSettings;
+use crate::engine::network::Endpoint;
+use crate::engine::{Engine, Error, Result};
+use crate::shim::{self, Launch, Monitor, Start, State, Stdin};
+use crate::signal;
+
+/// Stack of a thread that waits for one container, bytes.
+const WATCHER_STACK: usize = 192 << 10;
+
+impl Engine {
+    /// Starts a container.
+    pub fn start(self: &Arc<Engine>, name: &str) -> Result<()> {
+        let container = self.container(name)?;
+        let _operation = container.operate();
+        let life = container.snapshot().life.clone();
+        match life.phase {
+            Phase::Created | Phase::Exited => {}
+            Phase::Running | Phase::Restarting => {
+                return Err(Error::NotModified);
+            }
+            Phase::Paused => {
+                return Err(Error::Conflict(
+                    "cannot start a paused container, try unpause instead"
+                        .into(),
+                ));
+            }
+            Phase::Removing | Phase::Dead => {
+                return Err(Error::Conflict(
+                    "container is marked for removal and cannot be started"
+                        .into(),
+                ));
+            }
+        }
+        let life = Life { restart_count: 0, ..life };
+        self.start_locked(&container, life)
+    }
+
+    /// Starts a container and a thread that waits for its exit. Called
+    /// under `operation`; `life` is the state to go on from.
+    pub(super) fn start_locked(
+        self: &Arc<Engine>,
+        container: &Arc<Container>,
+        life: Life,
+    ) -> Result<()> {
+        let monitor = self.launch(container, life)?;
+        self.watch(container, monitor, None)
+    }
+
+    /// Starts the thread that handles a container's exits. `pause` is the
+    /// one before the last restart by policy.
+    pub(super) fn watch(
+        self: &Arc<Engine>,
+        container: &Arc<Container>,
+        monitor: Monitor,
+        pause: Option<Duration>,
+    ) -> Result<()> {
+        let (engine, container) = (Arc::clone(self), Arc::clone(container));
+        std::thread::Builder::new()
+            .name("watch".into())
+            .stack_size(WATCHER_STACK)
+            .spawn(move || engine.watch_exits(&container, monitor, pause))
+            .map(drop)
+            .map_err(|e| Error::internal("start a thread", e))
+    }
+
+    /// Starts a container's program. On a failure the state tells of it,
+    /// and a container that removes itself is gone.
+    pub(super) fn launch(
+        &self,
+        container: &Arc<Container>,
+        life: Life,
+    ) -> Result<Monitor> {
+        let record = Arc::clone(&container.snapshot().record);
+        let result = self.launch_program(container, &record);
+        let (started, monitor, endpoints) = match result {
+            Ok(launched) => launched,
+            Err(error) => {
+                self.start_failed(container, life, &error);
+                return Err(error);
+            }
+        };
+        let life = Life {
+            phase: Phase::Running,
+            pid: started.pid,
+            started_at: started.started_at,
+            exit_code: 0,
+            error: String::new(),
+            oom_killed: false,
+            ended_by: EndedBy::Itself,
+            boot_id: self.host.boot_id.clone(),
+            endpoints,
+            ..life
+        };
+        if !record.host_config.auto_remove {
+            self.save_life(container, &life);
+        }
+        container.set_life(life);
+        self.container_event(&record, "start", &[]);
+        Ok(monitor)
+    }
+
+    fn launch_program(
+        &self,
+        container: &Container,
+        record: &Record,
+    ) -> Result<(State, Monitor, BTreeMap<String, EndpointSettings>)> {
+        let run_dir = self.make_run_dir(&record.id)?;
+        let mut launch = shim::spawn(&self.settings.program, &run_dir)
+            .map_err(|e| Error::internal("start the monitor", e))?;
+        let pending = container.take_pending();
+        let endpoint = self.connect(record)?;
+        let files = self.write_files(record, &endpoint)?;
+        let start = Start {
+            spec: self.spec(record, &files)?,
+            wait_for_network: endpoint.needs_plugging(),
+            ..self.start_message(record, run_dir)
+        };
+        launch.begin(&start, pending).map_err(|e| start_error(&e))?;
+        self.plug(&mut launch, record, &endpoint)?;
+        let (started, monitor) =
+            launch.proceed().map_err(|e| start_error(&e))?;
+        Ok((started, monitor, endpoint.keep()))
+    }
+
+    /// Connects the container's namespace, if it has one of its own.
+    fn plug(
+        &self,
+        launch: &mut Launch,
+        record: &Record,
+        endpoint: &Endpoint<'_>,
+    ) -> Result<()> {
+        let created = launch.created().map_err(|e| start_error(&e))?;
+        if endpoint.needs_plugging() {
+            endpoint.plug(&created.netns)?;
+        }
+        self.network_event(record, endpoint.network(), "connect");
+        Ok(())
+    }
+
+    /// Builds the part of the start message that does not depend on the
+    /// network.
+    fn start_message(&self, record: &Record, run_dir: PathBuf) -> Start {
+        let config = &record.config;
+        Start {
+            id: record.id.clone(),
+            run_dir,
+            log: self.log_config(record),
+            stdin: match (config.open_stdin, config.stdin_once) {
+                (false, _) => Stdin::Closed,
+                (true, false) => Stdin::Open,
+                (true, true) => Stdin::Once,
+            },
+            ..Start::default()
+        }
+    }
+
+    /// Makes an empty directory for the state of a run.
+    fn make_run_dir(&self, id: &str) -> Result<PathBuf> {
+        use std::os::unix::fs::DirBuilderExt;
+        let dir = self.run_dir(id);
+        let failed = |e| Error::internal(dir.display(), e);
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        if dir.exists() {
+            std::fs::remove_dir_all(&dir).map_err(failed)?;
+        }
+        builder.create(&dir).map_err(failed)?;
+        Ok(dir)
+    }
+
+    /// Writes the container's hosts, hostname and resolv.conf; returns
+    /// their directory.
+    fn write_files(
+        &self,
+        record: &Record,
+        endpoint: &Endpoint<'_>,
+    ) -> Result<PathBuf> {
+        let dir = self.store.container_dir(&record.id);
+        for (name, text) in self.container_files(record, endpoint)? {
+            let path = dir.join(name);
+            // Written in place: a bind mount holds on to the file.
+            File::create(&path)
+                .and_then(|mut file| {
+                    std::io::Write::write_all(&mut file, text.as_bytes())
+                })
+                .map_err(|e| Error::internal(path.display(), e))?;
+        }
+        Ok(dir)
+    }
+
+    /// Notes a failed start, as Docker shows it.
+    fn start_failed(
+        &self,
+        container: &Arc<Container>,
+        life: Life,
+        error: &Error,
+    ) {
+        let snapshot = container.snapshot();
+        let code = match error {
+            Error::CannotExec { code, .. } => *code,
+            _ => 128,
+        };
+        let phase = match life.started_at.is_zero() {
+            true => Phase::Created,
+            false => Phase::Exited,
+        };
+        let life = Life {
+            phase,
+            pid: 0,
+            exit_code: code,
+            error: error.to_string(),
+            endpoints: Default::default(),
+            ..life
+        };
+        let _ = std::fs::remove_dir_all(self.run_dir(&container.id));
+        container.set_life(life.clone());
+        if snapshot.record.host_config.auto_remove {
+            self.remove_locked(container, code);
+        } else {
+            self.save_life(container, &life);
+        }
+    }
+
+    /// Returns where a container's log is.
+    pub(super) fn log_path(&self, record: &Record) -> PathBuf {
+        self.store
+            .container_dir(&record.id)
+            .join(format!("{}-json.log", record.id))
+    }
+}
+
+/// Turns a failure of the shim's side into the API's error.
+fn start_error(failure: &shim::Error) -> Error {
+    if let shim::Error::Start(error) = failure
+        && let code @ (126 | 127) = error.kind.exit_code()
+    {
+        return Error::CannotExec { code, message: error.to_string() };
+    }
+    Error::Internal(failure.to_string())
+}
+
+/// Returns the signal that asks a container to end.
+pub(super) fn stop_signal(record: &Record) -> i32 {
+    signal::parse(&record.config.stop_signal).unwrap_or(signal::SIGTERM)
+}

@@ -1,0 +1,141 @@
+//! `POST /containers/{id}/stop`.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use super::life::{EndedBy, Life, Phase};
+use super::start::stop_signal;
+use super::{Condition, Container, Exit, Wait};
+use crate::engine::{Engine, Error, Result};
+use crate::signal::{self, SIGKILL};
+use crate::wait::{self, Ready};
+
+/// How long a container has to end, unless it or the client says else.
+const PATIENCE: i64 = 10;
+/// How long the kernel has to end what was killed.
+const KILL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How a container is stopped.
+#[derive(Clone, Debug, Default)]
+pub struct StopOptions {
+    /// The signal, by name or number; empty: the container's own.
+    pub signal: String,
+    /// Seconds before it is killed; -1: never; `None`: its own figure.
+    pub timeout: Option<i64>,
+}
+
+impl Engine {
+    /// Stops a container: asks it to end, and kills it when its time is
+    /// over. With an endless time, the wait ends when `client` hangs up.
+    pub fn stop(
+        &self,
+        name: &str,
+        options: &StopOptions,
+        client: Option<BorrowedFd<'_>>,
+    ) -> Result<()> {
+        let container = self.container(name)?;
+        let record = container.snapshot().record.clone();
+        let number = match options.signal.as_str() {
+            "" => stop_signal(&record),
+            text => signal::parse(text).ok_or_else(|| {
+                Error::Invalid(format!("invalid signal: {text}"))
+            })?,
+        };
+        let timeout =
+            options.timeout.or(record.config.stop_timeout).unwrap_or(PATIENCE);
+        let exit = container.wait(Condition::NextExit)?;
+        if self.request_end(&container, EndedBy::Client)? {
+            self.send_signal(&container, number)?;
+            self.container_event(
+                &record,
+                "kill",
+                &[("signal", number.to_string())],
+            );
+            self.await_end(&container, &exit, timeout, client)?;
+        }
+        self.container_event(&record, "stop", &[]);
+        Ok(())
+    }
+
+    /// Notes that a container is to end and not to be started again. False
+    /// if nothing runs any more: one between two runs just stays down.
+    pub(super) fn request_end(
+        &self,
+        container: &Container,
+        by: EndedBy,
+    ) -> Result<bool> {
+        let _operation = container.operate();
+        let life = container.snapshot().life.clone();
+        match life.phase {
+            Phase::Running | Phase::Paused => {
+                container.set_life(Life { ended_by: by, ..life });
+                Ok(true)
+            }
+            Phase::Restarting => {
+                let life = Life { phase: Phase::Exited, ended_by: by, ..life };
+                self.save_life(container, &life);
+                let code = life.exit_code;
+                container.set_life(life);
+                container.interrupt.notify();
+                container.exits.give(&Exit { code, error: None });
+                Ok(false)
+            }
+            _ => Err(Error::NotModified),
+        }
+    }
+
+    /// Waits for the end that was asked for; kills when the time is over.
+    pub(super) fn await_end(
+        &self,
+        container: &Container,
+        exit: &Wait,
+        timeout: i64,
+        client: Option<BorrowedFd<'_>>,
+    ) -> Result<()> {
+        let failed = |e| Error::internal("wait for an exit", e);
+        let fds = [exit.as_fd()];
+        let Ok(seconds) = u64::try_from(timeout) else {
+            wait::first_ready(&fds, client, None).map_err(failed)?;
+            return Ok(());
+        };
+        let patience = Some(Duration::from_secs(seconds));
+        let ready = wait::first_ready(&fds, None, patience).map_err(failed)?;
+        if ready != Ready::TimedOut {
+            return Ok(());
+        }
+        log::info!(
+            "container {} did not end within {seconds} s: it is killed",
+            container.id
+        );
+        self.kill_and_wait(container, exit)
+    }
+
+    /// Kills a container and waits until it has ended.
+    pub(super) fn kill_and_wait(
+        &self,
+        container: &Container,
+        exit: &Wait,
+    ) -> Result<()> {
+        match self.send_signal(container, SIGKILL) {
+            Ok(()) => {}
+            // It has just ended by itself.
+            Err(Error::NotRunning(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        let record = container.snapshot().record.clone();
+        self.container_event(
+            &record,
+            "kill",
+            &[("signal", SIGKILL.to_string())],
+        );
+        match wait::first_ready(&[exit.as_fd()], None, Some(KILL_PATIENCE)) {
+            Ok(Ready::Fd(_) | Ready::HungUp) => Ok(()),
+            Ok(Ready::TimedOut) => Err(Error::Internal(format!(
+                "tried to kill container, but did not receive an exit event: \
+                 {}",
+                container.id
+            ))),
+            Err(e) => Err(Error::internal("wait for an exit", e)),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What is known of the host.
+
+use std::fs;
+use std::path::Path;
+
+use crate::api::host_config::HostConfig;
+use crate::runtime::cgroup::layout::{Kind, Layout};
+
+/// Facts that do not change while the daemon runs.
+#[derive(Debug)]
+pub struct Host {
+    /// How many CPUs.
+    pub cpus: usize,
+    /// Bytes of memory.
+    pub memory: i64,
+    /// This boot's id.
+    pub boot_id: String,
+    /// The kernel's version.
+    pub kernel: String,
+    /// The operating system's name for people, and its version.
+    pub os: (String, String),
+    /// Where the cgroups are.
+    pub cgroups: Layout,
+}
+
+impl Host {
+    /// Looks at the host.
+    pub fn detect() -> Host {
+        let line = |path: &str| {
+            fs::read_to_string(path).unwrap_or_default().trim().to_string()
+        };
+        let cpus = std::thread::available_parallelism();
+        Host {
+            cpus: cpus.map_or(1, std::num::NonZero::get),
+            memory: memory(&line("/proc/meminfo")),
+            boot_id: line("/proc/sys/kernel/random/boot_id"),
+            kernel: line("/proc/sys/kernel/osrelease"),
+            os: os(&line("/etc/os-release")),
+            cgroups: Layout::host(),
+        }
+    }
+
+    /// Returns the host's name, as it is now.
+    pub fn name(&self) -> String {
+        fs::read_to_string("/proc/sys/kernel/hostname")
+            .unwrap_or_default()
+            .trim()
+            .to_string()
+    }
+
+    /// Tells whether limits are set in the one tree of cgroup v2.
+    pub fn is_v2(&self) -> bool {
+        self.cgroups.kind() == Kind::V2
+    }
+
+    /// Tells whether swap can be limited: whether the kernel counts it.
+    pub fn has_swap_limit(&self) -> bool {
+        let v1 = self.cgroups.v1().iter().find(|h| h.has("memory"));
+        match v1 {
+            Some(memory) => {
+                memory.dir().join("memory.memsw.limit_in_bytes").exists()
+            }
+            None => self.cgroups.has("memory"),
+        }
+    }
+
+    /// Returns the cgroup namespace mode that containers get by default:
+    /// their own with cgroup v2, the host's with v1.
+    pub fn default_cgroupns(&self) -> &'static str {
+        match self.is_v2() {
+            true => "private",
+            false => "host",
+        }
+    }
+
+    /// Says which of the wished limits this kernel cannot hold.
+    pub fn limit_warnings(&self, config: &HostConfig) -> Vec<String> {
+        let wished = [
+            (config.memory > 0, "memory", "memory limit capabilities"),
+            (config.cpu_shares > 0, "cpu", "CPU shares"),
+            (
+                config.nano_cpus > 0 || config.cpu_quota > 0,
+                "cpu",
+                "CPU CFS scheduler",
+            ),
+            (
+                !config.cpuset_cpus.is_empty()
+                    || !config.cpuset_mems.is_empty(),
+                "cpuset",
+                "cpuset",
+            ),
+            (config.pids_limit.is_some(), "pids", "PIDs limit capabilities"),
+        ];
+        wished
+            .into_iter()
+            .filter(|(wanted, name, _)| *wanted && !self.cgroups.has(name))
+            .map(|(_, _, what)| {
+                format!(
+                    "Your kernel does not support {what} or the cgroup is \
+                     not mounted. Limitation discarded."
+                )
+            })
+            .collect()
+    }
+}
+
+/// Reads bytes of memory from the text of /proc/meminfo.
+fn memory(text: &str) -> i64 {
+    text.lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))
+        .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+        .map_or(0, |kib: i64| kib * 1024)
+}
+
+/// Reads name and version from the text of os-release(5).
+fn os(text: &str) -> (String, String) {
+    let value = |key: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+            .map(|value| value.trim_matches(['"', '\'']).to_string())
+    };
+    let name = value("PRETTY_NAME").unwrap_or_else(|| "Linux".into());
+    (name, value("VERSION_ID").unwrap_or_default())
+}
+
+/// Finds the type of the file system of a path in the text of
+/// /proc/self/mountinfo (proc(5)): of the last mount that leads to it.
+pub fn filesystem<'a>(mountinfo: &'a str, path: &Path) -> &'a str {
+    let mounts = mountinfo.lines().filter_map(|line| {
+        let point = line.split(' ').nth(4)?;
+        let kind = line.split_once(" - ")?.1.split(' ').next()?;
+        path.starts_with(point).then_some((point.len(), kind))
+    });
+    mounts.max_by_key(|(length, _)| *length).map_or("", |(_, kind)| kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernel_files_are_read() {
+        assert_eq!(memory("MemTotal:       24684096 kB\nX: 1"), 25276514304);
+        assert_eq!(memory(""), 0);
+        let text = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n\
+                    VERSION_ID=\"12\"";
+        let (name, version) = os(text);
+        assert_eq!(name, "Debian GNU/Linux 12 (bookworm)");
+        assert_eq!(version, "12");
+        assert_eq!(os("").0, "Linux");
+    }
+
+    #[test]
+    fn the_innermost_mount_tells_the_file_system() {
+        let text = "1 0 8:1 / / rw - ext4 /dev/a rw\n\
+                    2 1 0:2 / /var rw shared:1 - xfs /dev/b rw\n\
+                    3 1 0:3 / /varnish rw - tmpfs t rw";
+        assert_eq!(filesystem(text, Path::new("/var/lib/x")), "xfs");
+        assert_eq!(filesystem(text, Path::new("/home")), "ext4");
+        assert_eq!(filesystem("", Path::new("/")), "");
+    }
+}

@@ -1,0 +1,520 @@
+//! `POST /images/create?fromImage=…`.
+//!
+//! 1. [`Engine::pull`] finds the manifest and the configuration: what is
+//!    wrong with the name or the image is known before the answer begins.
+//! 2. [`Pull::run`] brings the layers in, several at a time, and tells how
+//!    far they are.
+//! 3. The image's record comes last, then its name.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::download::{Downloads, Job, Phase, User};
+use super::reference;
+use crate::api::progress::Message;
+use crate::engine::{Engine, Error, Result};
+use crate::oci::{
+    Descriptor, Digest, Document, ImageConfig, Manifest, Platform, Reference,
+};
+use crate::registry::{self, Cancel, Credentials, Repository};
+use crate::wait::{self, EventFd, Ready, Waiter};
+
+/// How many layers of one pull are transferred at a time.
+const AT_ONCE: usize = 3;
+/// How often a client is told of a transfer.
+const INTERVAL: Duration = Duration::from_millis(100);
+/// How long a pull rests after it was woken.
+const PAUSE: Duration = Duration::from_millis(2);
+/// Stack of the thread that finds a manifest, bytes.
+const STACK: usize = 512 << 10;
+
+/// What is shared by all pulls.
+#[derive(Debug)]
+pub struct Pulls {
+    client: registry::Client,
+    downloads: Downloads,
+}
+
+impl Pulls {
+    /// Makes the registry client.
+    pub fn new(settings: registry::Settings) -> Pulls {
+        let client = registry::Client::new(settings);
+        Pulls { client, downloads: Downloads::default() }
+    }
+}
+
+/// What is to be pulled.
+#[derive(Clone, Debug, Default)]
+pub struct PullOptions {
+    /// The image, perhaps with its tag or digest.
+    pub name: String,
+    /// The tag or digest, if the name does not carry it.
+    pub tag: String,
+    /// The platform that it is for; `None`: the host's.
+    pub platform: Option<Platform>,
+    /// What the client proves itself with.
+    pub credentials: Option<Credentials>,
+}
+
+/// A pull whose image is known. [`Pull::step`] brings it on.
+pub struct Pull {
+    engine: Arc<Engine>,
+    wanted: Reference,
+    options: PullOptions,
+    found: Found,
+    stage: Stage,
+    /// Notified when a download goes on.
+    wake: Arc<EventFd>,
+    /// The layers that have to be brought.
+    layers: Vec<Layer>,
+    /// When the client was last told of bytes.
+    told_at: Instant,
+}
+
+/// How far a pull is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Begin,
+    Transfer,
+    Done,
+}
+
+/// What a registry says of an image.
+#[derive(Clone, Debug)]
+struct Found {
+    /// The digest that the name stands for: of the index, if it is one.
+    digest: Digest,
+    manifest: Manifest,
+    config: Vec<u8>,
+    diff_ids: Vec<Digest>,
+}
+
+/// One layer of a pull.
+struct Layer {
+    blob: Descriptor,
+    diff_id: Digest,
+    user: Option<User>,
+    told: Told,
+    /// Held until the image holds it, so that nobody removes it.
+    kept: Option<Arc<crate::store::Layer>>,
+}
+
+/// What a client was told of a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Told {
+    Nothing,
+    Downloading(u64),
+    Complete,
+}
+
+impl Engine {
+    /// Finds an image in its registry; gives up when `client` hangs up.
+    pub fn pull(
+        self: &Arc<Engine>,
+        options: PullOptions,
+        client: BorrowedFd<'_>,
+    ) -> Result<Pull> {
+        let wanted = wanted(&options)?;
+        let cancel = Cancel::new();
+        let answer = Waiter::open().map_err(|e| Error::internal("pull", e))?;
+        let repository = self.repository(&wanted, &options, &cancel)?;
+        let job = {
+            let (answer, wanted) = (Arc::clone(&answer), wanted.clone());
+            let platform = options.platform.clone();
+            move || answer.give(find(&repository, &wanted, platform.as_ref()))
+        };
+        std::thread::Builder::new()
+            .name("manifest".into())
+            .stack_size(STACK)
+            .spawn(job)
+            .map_err(|e| Error::internal("start a thread", e))?;
+        let ready = wait::first_ready(&[answer.as_fd()], Some(client), None);
+        if !matches!(ready, Ok(Ready::Fd(_))) {
+            cancel.cancel();
+            return Err(Error::Internal("context canceled".into()));
+        }
+        match answer.value() {
+            Some(Ok(found)) => {
+                let found = found.clone();
+                let wake =
+                    EventFd::open().map_err(|e| Error::internal("pull", e))?;
+                Ok(Pull {
+                    engine: Arc::clone(self),
+                    wanted,
+                    options,
+                    found,
+                    stage: Stage::Begin,
+                    wake: Arc::new(wake),
+                    layers: Vec::new(),
+                    told_at: Instant::now(),
+                })
+            }
+            Some(Err(error)) => Err(error.clone()),
+            None => Err(Error::Internal("context canceled".into())),
+        }
+    }
+
+    fn repository(
+        &self,
+        wanted: &Reference,
+        options: &PullOptions,
+        cancel: &Cancel,
+    ) -> Result<Repository> {
+        self.pulls
+            .client
+            .repository(wanted, options.credentials.clone(), cancel)
+            .map_err(|e| registry_error(&e))
+    }
+}
+
+impl Pull {
+    /// Waits until there is something to tell, and returns it; `None` when
+    /// the image is there and all was told. Fails when `client` hangs up;
+    /// layers that no other client wants end with it.
+    pub fn step(
+        &mut self,
+        client: BorrowedFd<'_>,
+    ) -> Result<Option<Vec<Message>>> {
+        let mut told = Vec::new();
+        match self.stage {
+            Stage::Begin => {
+                self.begin(&mut told);
+                self.stage = Stage::Transfer;
+            }
+            Stage::Transfer => {
+                self.transfer(client, &mut told)?;
+                if self.layers.iter().all(|l| l.told == Told::Complete) {
+                    self.keep(&mut told)?;
+                    self.stage = Stage::Done;
+                }
+            }
+            Stage::Done => return Ok(None),
+        }
+        Ok(Some(told))
+    }
+
+    fn begin(&mut self, told: &mut Vec<Message>) {
+        let version = match self.wanted.digest() {
+            Some(digest) => digest.to_string(),
+            None => self.wanted.tag().unwrap_or("latest").to_string(),
+        };
+        told.push(Message::of(
+            version,
+            format!("Pulling from {}", self.wanted.path()),
+        ));
+        self.layers = self.open_layers(told);
+    }
+
+    fn transfer(
+        &mut self,
+        client: BorrowedFd<'_>,
+        told: &mut Vec<Message>,
+    ) -> Result<()> {
+        self.start_some()?;
+        if self.layers.iter().all(|l| l.told == Told::Complete) {
+            return Ok(());
+        }
+        let ready = wait::first_ready(&[self.wake.as_fd()], Some(client), None);
+        if let Ok(Ready::HungUp) = ready {
+            return Err(Error::Internal("context canceled".into()));
+        }
+        // A fast transfer wakes often: it is looked at now and then.
+        std::thread::sleep(PAUSE);
+        self.wake.drain();
+        let is_due = self.told_at.elapsed() >= INTERVAL;
+        if is_due {
+            self.told_at = Instant::now();
+        }
+        for layer in &mut self.layers {
+            layer.tell(is_due, told)?;
+            if layer.told == Told::Complete && layer.kept.is_none() {
+                layer.kept = self.engine.store.layer(&layer.diff_id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the image, whose layers are all there, and gives it its names.
+    fn keep(&self, told: &mut Vec<Message>) -> Result<()> {
+        let failed = |e| Error::internal("keep an image", e);
+        let store = &self.engine.store;
+        let before = store.find_image(&self.wanted.familiar()).ok();
+        let image = store.put_image(&self.found.config).map_err(failed)?;
+        let by_digest = self.wanted.name_only().with_digest(self.found.digest);
+        let names: &[&Reference] = match self.wanted.digest() {
+            Some(_) => &[&by_digest],
+            None => &[&by_digest, &self.wanted],
+        };
+        store.publish(image.id, names).map_err(failed)?;
+        told.push(Message::status(format!("Digest: {}", self.found.digest)));
+        let name = self.wanted.familiar();
+        let status = match before {
+            Some(before) if before.id == image.id => {
+                format!("Status: Image is up to date for {name}")
+            }
+            _ => format!("Status: Downloaded newer image for {name}"),
+        };
+        self.engine.pull_event(&image, &self.wanted);
+        told.push(Message::status(status));
+        Ok(())
+    }
+
+    /// Tells of each layer, and returns them.
+    fn open_layers(&self, told: &mut Vec<Message>) -> Vec<Layer> {
+        let store = &self.engine.store;
+        // An image that is here already needs no word of its layers.
+        let id = Digest::of_bytes(&self.found.config);
+        if store.image(&id).is_some() {
+            return Vec::new();
+        }
+        let all = self.found.manifest.layers.iter().zip(&self.found.diff_ids);
+        let mut layers: Vec<Layer> = Vec::new();
+        for (blob, diff_id) in all {
+            let short = blob.digest.short();
+            if let Some(layer) = store.layer(diff_id) {
+                told.push(Message::step(&short, "Already exists"));
+                layers.push(Layer {
+                    blob: blob.clone(),
+                    diff_id: *diff_id,
+                    user: None,
+                    told: Told::Complete,
+                    kept: Some(layer),
+                });
+                continue;
+            }
+            // The same layer may be in an image twice.
+            if layers.iter().any(|other| other.diff_id == *diff_id) {
+                continue;
+            }
+            told.push(Message::step(&short, "Pulling fs layer"));
+            let ahead =
+                layers.iter().filter(|l| l.told != Told::Complete).count();
+            if ahead >= AT_ONCE {
+                told.push(Message::step(&short, "Waiting"));
+            }
+            layers.push(Layer {
+                blob: blob.clone(),
+                diff_id: *diff_id,
+                user: None,
+                told: Told::Nothing,
+                kept: None,
+            });
+        }
+        layers
+    }
+
+    /// Starts downloads, as long as there are not too many.
+    fn start_some(&mut self) -> Result<()> {
+        let going = self
+            .layers
+            .iter()
+            .filter(|l| l.user.is_some() && l.told != Told::Complete)
+            .count();
+        let job = Job {
+            engine: Arc::clone(&self.engine),
+            repository: {
+                let engine = Arc::clone(&self.engine);
+                let wanted = self.wanted.clone();
+                let credentials = self.options.credentials.clone();
+                Box::new(move |cancel| {
+                    engine.pulls.client.repository(
+                        &wanted,
+                        credentials.clone(),
+                        cancel,
+                    )
+                })
+            },
+        };
+        let waiting = self
+            .layers
+            .iter_mut()
+            .filter(|l| l.user.is_none() && l.told != Told::Complete);
+        for layer in waiting.take(AT_ONCE.saturating_sub(going)) {
+            let user = self
+                .engine
+                .pulls
+                .downloads
+                .join(&job, &layer.blob, layer.diff_id, &self.wake)
+                .map_err(|e| Error::internal("start a download", e))?;
+            layer.user = Some(user);
+        }
+        Ok(())
+    }
+}
+
+impl Layer {
+    /// Tells what has changed since the last time; of bytes only when it
+    /// is time for it.
+    fn tell(&mut self, is_due: bool, told: &mut Vec<Message>) -> Result<()> {
+        let Some(user) = &self.user else {
+            return Ok(());
+        };
+        let download = user.download();
+        let short = self.blob.digest.short();
+        let current = download.current();
+        match download.phase() {
+            Phase::Failed(text) => return Err(Error::Internal(text)),
+            Phase::Transferring | Phase::Finishing => {
+                let now = Told::Downloading(current);
+                if is_due && current > 0 && now > self.told {
+                    self.told = now;
+                    let size = self.blob.size;
+                    told.push(Message::transfer(
+                        &short,
+                        "Downloading",
+                        current,
+                        size,
+                    ));
+                }
+            }
+            Phase::Complete if self.told != Told::Complete => {
+                self.told = Told::Complete;
+                let size = self.blob.size;
+                told.extend([
+                    Message::step(&short, "Verifying Checksum"),
+                    Message::step(&short, "Download complete"),
+                    Message::transfer(&short, "Extracting", size, size),
+                    Message::step(&short, "Pull complete"),
+                ]);
+            }
+            Phase::Complete => {}
+        }
+        Ok(())
+    }
+}
+
+/// Joins name and tag, as clients of all times send them.
+fn wanted(options: &PullOptions) -> Result<Reference> {
+    let name = reference(&options.name)?;
+    let invalid = |e: &dyn std::fmt::Display| Error::Invalid(e.to_string());
+    match options.tag.as_str() {
+        "" => Ok(match name.digest() {
+            Some(_) => name,
+            None => name.or_latest(),
+        }),
+        tag if tag.contains(':') => {
+            let digest = Digest::parse(tag).map_err(|_| {
+                Error::Invalid("invalid reference format".into())
+            })?;
+            Ok(name.name_only().with_digest(digest))
+        }
+        tag => name.name_only().with_tag(tag).map_err(|e| invalid(&e)),
+    }
+}
+
+/// Asks a registry what a name stands for.
+fn find(
+    repository: &Repository,
+    wanted: &Reference,
+    platform: Option<&Platform>,
+) -> Result<Found> {
+    let version = match (wanted.digest(), wanted.tag()) {
+        (Some(digest), _) => digest.to_string(),
+        (None, tag) => tag.unwrap_or("latest").to_string(),
+    };
+    let fetch = |version: &str| {
+        repository.manifest(version).map_err(|e| registry_error(&e))
+    };
+    let unusable = |e: &dyn std::fmt::Display| Error::Invalid(e.to_string());
+    let host = Platform::host();
+    let target = platform.unwrap_or(&host);
+    let top = fetch(&version)?;
+    let mut document = Document::parse(&top.media_type, &top.bytes)
+        .map_err(|e| unusable(&e))?;
+    if let Document::Index(index) = &document {
+        let best = index.select(target).first().map(|best| best.digest);
+        let Some(best) = best else {
+            return Err(Error::NotFound(format!(
+                "no matching manifest for {target} in the manifest list \
+                 entries"
+            )));
+        };
+        let inner = fetch(&best.to_string())?;
+        document = Document::parse(&inner.media_type, &inner.bytes)
+            .map_err(|e| unusable(&e))?;
+    }
+    let Document::Manifest(manifest) = document else {
+        return Err(Error::Invalid(
+            "an index within an index cannot be pulled".into(),
+        ));
+    };
+    let config = repository
+        .small_blob(&manifest.config.digest, manifest.config.size)
+        .map_err(|e| registry_error(&e))?;
+    let image = ImageConfig::parse(&config).map_err(|e| unusable(&e))?;
+    check_platform(&image, wanted, platform)?;
+    let diff_ids = image.rootfs.diff_ids;
+    if diff_ids.len() != manifest.layers.len() {
+        return Err(Error::Invalid(format!(
+            "the image's configuration names {} layers, its manifest {}",
+            diff_ids.len(),
+            manifest.layers.len()
+        )));
+    }
+    let manifest = *manifest;
+    Ok(Found { digest: top.digest, manifest, config, diff_ids })
+}
+
+fn check_platform(
+    image: &ImageConfig,
+    wanted: &Reference,
+    platform: Option<&Platform>,
+) -> Result<()> {
+    let own = image.platform();
+    if !own.os.is_empty() && own.os != "linux" {
+        return Err(Error::Invalid(format!(
+            "image operating system \"{}\" cannot be used on this platform",
+            own.os
+        )));
+    }
+    match platform {
+        Some(asked) if asked.rank(&own).is_none() => {
+            Err(Error::NotFound(format!(
+                "image with reference {} was found but its platform ({own}) \
+                 does not match the specified platform ({asked})",
+                wanted.familiar()
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Turns a registry's error into the API's; the words are Docker's already.
+fn registry_error(error: &registry::Error) -> Error {
+    match error.kind() {
+        registry::Kind::NotFound => Error::NotFound(error.to_string()),
+        registry::Kind::Invalid => Error::Invalid(error.to_string()),
+        registry::Kind::Cancelled | registry::Kind::Failed => {
+            Error::Internal(error.to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(name: &str, tag: &str) -> Result<String> {
+        let options = PullOptions {
+            name: name.into(),
+            tag: tag.into(),
+            ..PullOptions::default()
+        };
+        wanted(&options).map(|reference| reference.familiar())
+    }
+
+    #[test]
+    fn names_and_tags_of_all_clients_are_joined() {
+        assert_eq!(joined("busybox", "").unwrap(), "busybox:latest");
+        assert_eq!(joined("busybox:1", "").unwrap(), "busybox:1");
+        assert_eq!(
+            joined("docker.io/library/busybox", "latest").unwrap(),
+            "busybox:latest"
+        );
+        let digest = Digest::of_bytes(b"").to_string();
+        assert_eq!(joined("a/b", &digest).unwrap(), format!("a/b@{digest}"));
+        assert!(joined("A", "").is_err());
+        assert!(joined("a", "sha256:1").is_err());
+    }
+}

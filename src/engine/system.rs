@@ -1,0 +1,240 @@
+//! The engine itself: `/version` and `/info`.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use super::container::Phase;
+use super::{Engine, LiveRestore, Result, host};
+use crate::api::system::{
+    Commit, Component, Index, Info, Platform, Plugins, RegistryConfig, Runtime,
+    Version,
+};
+use crate::api::{ENGINE_VERSION, MIN_VERSION, VERSION};
+use crate::runtime::cgroup::layout::Kind;
+use crate::time::Timestamp;
+
+/// The product's own version.
+const SKIFF: &str = env!("CARGO_PKG_VERSION");
+
+impl Engine {
+    /// Answers `/version`.
+    pub fn version(&self) -> Version {
+        let details = [
+            ("ApiVersion", VERSION),
+            ("Arch", "amd64"),
+            ("BuildTime", ""),
+            ("Experimental", "false"),
+            ("GitCommit", SKIFF),
+            ("GoVersion", ""),
+            ("KernelVersion", &self.host.kernel),
+            ("MinAPIVersion", MIN_VERSION),
+            ("Os", "linux"),
+        ];
+        let component = |name: &str, version: &str, details| Component {
+            name: name.into(),
+            version: version.into(),
+            details,
+        };
+        let text = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()
+        };
+        Version {
+            platform: Platform { name: format!("skiff {SKIFF}") },
+            components: vec![
+                component("Engine", ENGINE_VERSION, text(&details)),
+                component("skiff", SKIFF, text(&[("GitCommit", "")])),
+            ],
+            version: ENGINE_VERSION.into(),
+            api_version: VERSION.into(),
+            min_api_version: MIN_VERSION.into(),
+            git_commit: SKIFF.into(),
+            go_version: String::new(),
+            os: "linux".into(),
+            arch: "amd64".into(),
+            kernel_version: self.host.kernel.clone(),
+            experimental: false,
+            build_time: String::new(),
+        }
+    }
+
+    /// Answers `/info`.
+    pub fn info(&self) -> Result<Info> {
+        let phases: Vec<Phase> = self
+            .containers
+            .all()
+            .iter()
+            .map(|container| container.snapshot().life.phase)
+            .collect();
+        let count = |wanted: &dyn Fn(Phase) -> bool| {
+            phases.iter().filter(|phase| wanted(**phase)).count() as i64
+        };
+        let running =
+            count(&|p| matches!(p, Phase::Running | Phase::Restarting));
+        let paused = count(&|p| p == Phase::Paused);
+        let has = |name: &str| self.host.cgroups.has(name);
+        let commit = || Commit { id: SKIFF.into() };
+        let strings = |list: &[&str]| -> Vec<String> {
+            list.iter().map(|s| s.to_string()).collect()
+        };
+        Ok(Info {
+            id: self.identity.id.clone(),
+            containers: phases.len() as i64,
+            containers_running: running,
+            containers_paused: paused,
+            containers_stopped: phases.len() as i64 - running - paused,
+            images: self.store.images().len() as i64,
+            driver: "overlay2".into(),
+            driver_status: self.driver_status(),
+            plugins: Plugins {
+                volume: Vec::new(),
+                network: strings(&["bridge", "host", "null"]),
+                authorization: None,
+                log: strings(&["json-file", "none"]),
+            },
+            memory_limit: has("memory"),
+            swap_limit: self.host.has_swap_limit(),
+            kernel_memory_tcp: false,
+            cpu_cfs_period: has("cpu"),
+            cpu_cfs_quota: has("cpu"),
+            cpu_shares: has("cpu"),
+            cpu_set: has("cpuset"),
+            pids_limit: has("pids"),
+            ipv4_forwarding: ipv4_forwarding(),
+            debug: self.settings.debug,
+            n_fd: entries("/proc/self/fd"),
+            oom_kill_disable: has("memory") && !self.host.is_v2(),
+            n_goroutines: entries("/proc/self/task"),
+            system_time: Timestamp::now().to_string(),
+            logging_driver: "json-file".into(),
+            cgroup_driver: match self.host.cgroups.kind() == Kind::None {
+                true => "none".into(),
+                false => "cgroupfs".into(),
+            },
+            cgroup_version: match self.host.is_v2() {
+                true => "2".into(),
+                false => "1".into(),
+            },
+            n_events_listener: self.events.listeners() as i64,
+            kernel_version: self.host.kernel.clone(),
+            operating_system: self.host.os.0.clone(),
+            os_version: self.host.os.1.clone(),
+            os_type: "linux".into(),
+            architecture: "x86_64".into(),
+            index_server_address: "https://index.docker.io/v1/".into(),
+            registry_config: self.registry_config(),
+            n_cpu: self.host.cpus as i64,
+            mem_total: self.host.memory,
+            generic_resources: None,
+            docker_root_dir: self.settings.data_root.display().to_string(),
+            name: self.host.name(),
+            labels: self.settings.labels.clone(),
+            server_version: ENGINE_VERSION.into(),
+            runtimes: ["skiff", "runc", "io.containerd.runc.v2"]
+                .into_iter()
+                .map(|name| (name.into(), Runtime { path: "skiff".into() }))
+                .collect(),
+            default_runtime: "skiff".into(),
+            swarm: serde_json::json!({
+                "NodeID": "",
+                "NodeAddr": "",
+                "LocalNodeState": "inactive",
+                "ControlAvailable": false,
+                "Error": "",
+                "RemoteManagers": null,
+            }),
+            live_restore_enabled: self.settings.live_restore
+                == LiveRestore::Yes,
+            init_binary: "skiff".into(),
+            containerd_commit: commit(),
+            runc_commit: commit(),
+            init_commit: commit(),
+            security_options: strings(&["name=seccomp,profile=builtin"]),
+            cdi_spec_dirs: Vec::new(),
+            warnings: self.warnings(),
+            ..Info::default()
+        })
+    }
+
+    fn driver_status(&self) -> Vec<[String; 2]> {
+        let mountinfo =
+            fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let backing = match host::filesystem(&mountinfo, self.store.root()) {
+            "ext4" | "ext3" | "ext2" => "extfs",
+            other => other,
+        };
+        [
+            ("Backing Filesystem", backing),
+            ("Supports d_type", "true"),
+            ("Using metacopy", "false"),
+            ("Native Overlay Diff", "true"),
+            ("userxattr", "false"),
+        ]
+        .map(|(key, value)| [key.into(), value.into()])
+        .to_vec()
+    }
+
+    fn registry_config(&self) -> RegistryConfig {
+        let mirrors = self.settings.registry_mirrors.clone();
+        let mut cidrs: Vec<String> = vec!["::1/128".into()];
+        let mut index_configs = BTreeMap::from([(
+            "docker.io".to_string(),
+            Index {
+                mirrors: mirrors.clone(),
+                name: "docker.io".into(),
+                official: true,
+                secure: true,
+            },
+        )]);
+        for registry in &self.settings.insecure_registries {
+            if registry.contains('/') {
+                cidrs.push(registry.clone());
+                continue;
+            }
+            let index = Index { name: registry.clone(), ..Index::default() };
+            index_configs.insert(registry.clone(), index);
+        }
+        cidrs.push("127.0.0.0/8".into());
+        RegistryConfig {
+            index_configs,
+            insecure_registry_cidrs: cidrs,
+            mirrors: match mirrors.is_empty() {
+                true => None,
+                false => Some(mirrors),
+            },
+        }
+    }
+
+    /// Says what this host lacks, in Docker's words.
+    fn warnings(&self) -> Option<Vec<String>> {
+        let has = |name: &str| self.host.cgroups.has(name);
+        let facts = [
+            (has("memory"), "No memory limit support"),
+            (self.host.has_swap_limit(), "No swap limit support"),
+            (has("cpu"), "No cpu cfs quota support"),
+            (has("cpu"), "No cpu cfs period support"),
+            (has("cpu"), "No cpu shares support"),
+            (has("cpuset"), "No cpuset support"),
+            (has("pids"), "No pids limit support"),
+            (ipv4_forwarding(), "IPv4 forwarding is disabled"),
+        ];
+        let list: Vec<String> = facts
+            .into_iter()
+            .filter(|(fine, _)| !fine)
+            .map(|(_, text)| format!("WARNING: {text}"))
+            .collect();
+        match list.is_empty() {
+            true => None,
+            false => Some(list),
+        }
+    }
+}
+
+fn ipv4_forwarding() -> bool {
+    fs::read_to_string("/proc/sys/net/ipv4/ip_forward")
+        .is_ok_and(|text| text.trim() == "1")
+}
+
+/// Counts the entries of a directory.
+fn entries(path: &str) -> i64 {
+    fs::read_dir(path).map_or(0, |dir| dir.count() as i64)
+}

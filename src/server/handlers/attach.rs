@@ -1,0 +1,41 @@
+//! `POST /containers/{id}/attach`.
+
+use std::sync::Arc;
+
+use crate::engine::{AttachOptions, Engine};
+use crate::server::{Error, Exchange, Hijack};
+use crate::shim::{Framing, Streams};
+
+/// Hands the client's connection to the container. The engine has no part
+/// in it from then on.
+pub fn attach(
+    engine: &Arc<Engine>,
+    exchange: &mut Exchange<'_>,
+) -> Result<(), Error> {
+    let query = exchange.query();
+    let is_live = query.flag("stream");
+    let streams = Streams {
+        stdin: is_live && query.flag("stdin"),
+        stdout: query.flag("stdout"),
+        stderr: query.flag("stderr"),
+    };
+    let options = AttachOptions {
+        streams,
+        logs: query.flag("logs"),
+        live: is_live,
+        detach_keys: query.text("detachKeys").into(),
+    };
+    let attach = engine.attach(exchange.var("id"), options)?;
+    let framing = match attach.framing {
+        Framing::Raw => Hijack::Raw,
+        Framing::Multiplexed => Hijack::Multiplexed,
+    };
+    let (stream, early) = exchange.hijack(framing)?;
+    match stream.into_fd() {
+        Ok(socket) => Ok(engine.connect_attached(attach, socket, early)?),
+        Err(_) => Err(Error::new(
+            501,
+            "attaching over TLS is not supported by this engine",
+        )),
+    }
+}

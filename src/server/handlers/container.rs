@@ -1,0 +1,139 @@
+//! Containers: the operations that answer at once.
+
+use std::sync::Arc;
+
+use super::parameter;
+use crate::api::container::CreateRequest;
+use crate::engine::{Engine, Filters, ListOptions, RemoveOptions, StopOptions};
+use crate::server::{Error, Exchange};
+
+/// `POST /containers/create`.
+pub fn create(
+    engine: &Arc<Engine>,
+    exchange: &mut Exchange<'_>,
+) -> Result<(), Error> {
+    let name = exchange.query().text("name").to_string();
+    let platform = parameter::platform(exchange.query())?;
+    let request: CreateRequest = exchange.json_body()?.ok_or_else(|| {
+        Error::bad_request(
+            "config cannot be empty in order to create a container",
+        )
+    })?;
+    let created = engine.create(&name, platform.as_ref(), request)?;
+    exchange.json(201, &created)
+}
+
+/// `GET /containers/json`.
+pub fn list(
+    engine: &Arc<Engine>,
+    exchange: &mut Exchange<'_>,
+) -> Result<(), Error> {
+    let query = exchange.query();
+    let limit = parameter::integer(query, "limit")?.unwrap_or(0);
+    let options = ListOptions {
+        all: query.flag("all"),
+        limit: usize::try_from(limit).unwrap_or(0),
+        size: query.flag("size"),
+        filters: Filters::parse(query.text("filters"))?,
+    };
+    exchange.json(200, &engine.list(&options)?)
+}
+
+/// `GET /containers/{id}/json`.
+pub fn inspect(
+    engine: &Arc<Engine>,
+    exchange: &mut Exchange<'_>,
+) -> Result<(), Error> {
+    let size = exchange.query().flag("size");
+    exchange.json(200, &engine.inspect(exchange.var("id"), size)?)
+}
+
+/// `POST /containers/{id}/start`.
+pub fn start(
+    engine: &Arc<Engine>,
+    exchange: &mut Exchange<'_>,
+) -> Result<(), Error> {
+    engine.start(exchange.var("id"))?;
+    exchange.empty(204)
+}
+
+/// `POST /containers/{id}/stop`.
+pub fn stop(
+    engine: &Arc<Engine>,
+    exchange: &mut Exchange<'_>,
+) -> Result<(), Error> {
+    let options = stop_options(exchange)?;
+    let client = Some(exchange.peer_fd());
+    engine.stop(exchange.var("id"), &options, client)?;
+    exchange.empty(204)
+}
+
+/// `POST /containers/{id}/restart`.
+pub fn restart(
+    engine: &Arc<Engine>,
+    exchange: &mut Exchange<'_>,
+) -> Result<(), Error> {
+    let options = stop_options(exchange)?;
+    let client = Some(exchange.peer_fd());
+    engine.restart(exchange.var("id"), &options, client)?;
+    exchange.empty(204)
+}
+
+fn stop_options(exchange: &Exchange<'_>) -> Result<StopOptions, Error> {
+    let query = exchange.query();
+    Ok(StopOptions {
+        signal: query.text("signal").into(),
+        timeout: parameter::integer(query, "t")?,
+    })
+}
+
+/// `POST /containers/{id}/kill`.
+pub fn kill(
+    engine: &Arc<Engine>,
+    exchange: &mut Exchange<'_>,
+) -> Result<(), Error> {
+    engine.kill(exchange.var("id"), exchange.query().text("signal"))?;
+    exchange.empty(204)
+}
+
+/// `POST /containers/{id}/resize`.
+pub fn resize(
+    engine: &Arc<Engine>,
+    exchange: &mut Exchange<'_>,
+) -> Result<(), Error> {
+    let size = |name: &str| -> Result<u16, Error> {
+        let text = exchange.query().text(name);
+        text.parse().map_err(|_| {
+            Error::bad_request(format!(
+                "invalid resize {}: strconv.ParseUint: parsing \"{text}\": \
+                 invalid syntax",
+                match name {
+                    "h" => "height",
+                    _ => "width",
+                }
+            ))
+        })
+    };
+    engine.resize(exchange.var("id"), size("h")?, size("w")?)?;
+    exchange.empty(200)
+}
+
+/// `DELETE /containers/{id}`.
+pub fn remove(
+    engine: &Arc<Engine>,
+    exchange: &mut Exchange<'_>,
+) -> Result<(), Error> {
+    let query = exchange.query();
+    if query.flag("link") {
+        return Err(Error::new(
+            501,
+            "removing a link is not supported by this engine",
+        ));
+    }
+    let options = match query.flag("force") {
+        true => RemoveOptions::Force,
+        false => RemoveOptions::Stopped,
+    };
+    engine.remove(exchange.var("id"), options)?;
+    exchange.empty(204)
+}

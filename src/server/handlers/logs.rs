@@ -1,0 +1,96 @@
+//! `GET /containers/{id}/logs`.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use super::parameter;
+use crate::api::stream::{self, Stream};
+use crate::engine::{Engine, LogOptions, NextLine};
+use crate::logs::{self, Entry};
+use crate::server::{ChunkedWriter, Error, Exchange};
+
+/// How many bytes are gathered before they are sent, unless the log ends or
+/// has to be waited for.
+const BATCH: usize = 32 << 10;
+
+/// Sends the log, framed unless the container has a terminal.
+pub fn logs(
+    engine: &Arc<Engine>,
+    exchange: &mut Exchange<'_>,
+) -> Result<(), Error> {
+    let query = exchange.query();
+    let tail = match query.text("tail") {
+        "" | "all" => None,
+        // As Docker: what is no number is all of it.
+        text => text.parse::<i64>().ok().and_then(|n| u64::try_from(n).ok()),
+    };
+    let options = LogOptions {
+        stdout: query.flag("stdout"),
+        stderr: query.flag("stderr"),
+        follow: query.flag("follow"),
+        tail,
+        since: parameter::time(query, "since")?,
+        until: parameter::time(query, "until")?,
+    };
+    let stamps = match query.flag("timestamps") {
+        true => Stamps::Yes,
+        false => Stamps::No,
+    };
+    let mut logs = engine.logs(exchange.var("id"), options)?;
+    let media = match logs.tty || !exchange.speaks(42) {
+        true => stream::RAW,
+        false => stream::MULTIPLEXED,
+    };
+    let mut out = exchange.stream(media);
+    out.flush()?;
+    let mut batch = Vec::new();
+    loop {
+        let line = match logs.next_ready()? {
+            Some(line) => line,
+            None => {
+                send(&mut out, &mut batch)?;
+                logs.next(out.peer_fd())?
+            }
+        };
+        match line {
+            NextLine::Line(entry) => {
+                frame(&mut batch, &entry, logs.tty, stamps);
+                if batch.len() >= BATCH {
+                    send(&mut out, &mut batch)?;
+                }
+            }
+            NextLine::End => return Ok(send(&mut out, &mut batch)?),
+            NextLine::HungUp => return Ok(()),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stamps {
+    Yes,
+    No,
+}
+
+fn send(out: &mut ChunkedWriter<'_>, batch: &mut Vec<u8>) -> io::Result<()> {
+    let sent = out.write_all(batch);
+    batch.clear();
+    sent
+}
+
+fn frame(batch: &mut Vec<u8>, entry: &Entry, tty: bool, stamps: Stamps) {
+    let stamp = match stamps {
+        Stamps::Yes => format!("{} ", entry.time.format_fixed()),
+        Stamps::No => String::new(),
+    };
+    if !tty {
+        let stream = match entry.stream {
+            logs::Stream::Stdout => Stream::Stdout,
+            logs::Stream::Stderr => Stream::Stderr,
+        };
+        let size = u32::try_from(stamp.len() + entry.line.len());
+        // A line is bounded by the log's reader, far below 4 GiB.
+        batch.extend(stream::head(stream, size.unwrap_or(u32::MAX)));
+    }
+    batch.extend_from_slice(stamp.as_bytes());
+    batch.extend_from_slice(&entry.line);
+}

@@ -1,0 +1,45 @@
+//! `POST /containers/{id}/wait`.
+
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use crate::api::container::{WaitError, WaitResponse};
+use crate::engine::{Condition, Engine};
+use crate::server::{Error, Exchange, JSON, Waited};
+
+/// Answers when the container has got so far. Since API 1.30 the head goes
+/// out at once: clients start the container when they have it.
+pub fn wait(
+    engine: &Arc<Engine>,
+    exchange: &mut Exchange<'_>,
+) -> Result<(), Error> {
+    let early_head = exchange.speaks(30);
+    let condition = match early_head {
+        true => Condition::parse(exchange.query().text("condition"))?,
+        false => Condition::NotRunning,
+    };
+    let wait = engine.wait(exchange.var("id"), condition)?;
+    if early_head {
+        let mut out = exchange.stream(JSON);
+        out.flush()?;
+        if out.wait_with_peer(wait.as_fd(), None)? == Waited::HungUp {
+            return Ok(());
+        }
+        out.json(&answer(wait.outcome()), "\n")?;
+        return Ok(());
+    }
+    if exchange.wait_with_peer(wait.as_fd(), None)? == Waited::HungUp {
+        return Ok(());
+    }
+    exchange.json(200, &answer(wait.outcome()))
+}
+
+fn answer(exit: Option<&crate::engine::Exit>) -> WaitResponse {
+    let code = exit.map_or(-1, |exit| i64::from(exit.code));
+    let error = exit.and_then(|exit| exit.error.clone());
+    WaitResponse {
+        error: error.map(|message| WaitError { message }),
+        status_code: code,
+    }
+}
