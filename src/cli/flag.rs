@@ -32,6 +32,11 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// Describes a boolean.
+    pub const fn switch(long: &'static str, help: &'static str) -> Spec {
+        spec(long, "", help)
+    }
+
     /// The one-letter name.
     pub fn short(&self) -> Option<char> {
         (self.short != '\0').then_some(self.short)

@@ -5,7 +5,9 @@ use super::command::{self, Action, Call, Command, Group};
 use super::flag::Spec;
 
 /// Lines are wrapped to so many columns.
-const COLUMNS: usize = 80;
+const COLUMNS: usize = 79;
+
+static HELP: Spec = Spec::switch("help", "Print usage");
 
 /// The usage line of a command.
 pub fn usage_line(call: &Call) -> String {
@@ -26,7 +28,13 @@ pub fn command(call: &Call) -> String {
             .collect();
         text.push_str(&format!("\nAliases:\n  {}\n", names.join(", ")));
     }
-    let flags = options(&call.command.action.flags());
+    let mut flags = call.command.action.flags();
+    // Where `-h` means something else, the other way to help is told.
+    if flags.iter().any(|spec| spec.short() == Some('h')) {
+        flags.push(&HELP);
+        flags.sort_by_key(|spec| spec.long);
+    }
+    let flags = options(&flags);
     if !flags.is_empty() {
         text.push_str(&format!("\nOptions:\n{flags}"));
     }
@@ -122,13 +130,13 @@ pub fn options(flags: &[&Spec]) -> String {
     text
 }
 
-/// Breaks a text into lines of at most `width` characters. A line is broken
+/// Breaks a text into lines of less than `width` characters. A line is broken
 /// five characters early, so that a short last word need not stand alone.
 fn wrap(text: &str, width: usize) -> Vec<&str> {
     const SLACK: usize = 5;
     let mut lines = Vec::new();
     for mut rest in text.split('\n') {
-        while rest.len() > width {
+        while rest.len() >= width {
             let room = &rest[..width - SLACK];
             let Some(space) = room.rfind(' ').filter(|at| *at > 0) else {
                 break;

@@ -111,10 +111,12 @@ pub fn run(invocation: Invocation) -> i32 {
     if let Err(error) = globals.check() {
         return report(&error);
     }
-    let Some(first) = words.first() else {
-        return done(&commands::help(&program));
-    };
     let mut session = Session::new(program.clone(), globals);
+    // Help that nobody asked for does not go where output is expected.
+    let Some(first) = words.first() else {
+        session.warn(commands::help(&program).trim_end());
+        return 0;
+    };
     let (commands, groups) = (commands::ALL, commands::GROUPS);
     let (words, is_help) = match first == "help" {
         true => (&words[1..], true),
@@ -133,10 +135,19 @@ pub fn run(invocation: Invocation) -> i32 {
                 Err(error) => report(&error),
             }
         }
-        Found::Group(group) => done(&help::group(&program, group, commands)),
+        Found::Group(group) => {
+            let text = help::group(&program, group, commands);
+            match is_help || words.len() > 1 {
+                true => done(&text),
+                false => {
+                    session.warn(text.trim_end());
+                    0
+                }
+            }
+        }
         Found::NotInGroup(group, name) => report(&Error::text(format!(
             "{program}: unknown command: {program} {} {}\n\n\
-             Usage:  {program} {} COMMAND\n\n\
+             Usage:  {program} {}\n\n\
              Run '{program} {} --help' for more information",
             group.name, name, group.name, group.name,
         ))),

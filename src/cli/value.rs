@@ -45,7 +45,29 @@ pub fn size_or_unlimited(word: &str) -> Result<i64, String> {
 pub fn duration(word: &str) -> Result<i64, String> {
     time::parse_duration(word)
         .and_then(|d| i64::try_from(d.as_nanos()).ok())
-        .ok_or_else(|| format!("time: invalid duration {}", quote(word)))
+        .ok_or_else(|| bad_duration(word))
+}
+
+/// Go's reasons against a duration.
+fn bad_duration(word: &str) -> String {
+    let is_number = |c: char| c.is_ascii_digit() || c == '.';
+    let bare = word.strip_prefix(['-', '+']).unwrap_or(word);
+    let rest = bare.trim_start_matches(is_number);
+    if rest.len() == bare.len() {
+        return format!("time: invalid duration {}", quote(word));
+    }
+    let unit = &rest[..rest.find(is_number).unwrap_or(rest.len())];
+    match unit {
+        "" => format!("time: missing unit in duration {}", quote(word)),
+        "ns" | "us" | "µs" | "ms" | "s" | "m" | "h" => {
+            format!("time: invalid duration {}", quote(word))
+        }
+        unit => format!(
+            "time: unknown unit {} in duration {}",
+            quote(unit),
+            quote(word)
+        ),
+    }
 }
 
 /// Reads a number of CPUs (`1.5`, `.5`, `3/2`) into thousand-millionths.
@@ -164,6 +186,19 @@ mod tests {
         for word in ["abc", "", ".", "1/0", "1e9", "9999999999999"] {
             let text = format!("failed to parse {word} as a rational number");
             assert_eq!(cpus(word), Err(text));
+        }
+    }
+
+    #[test]
+    fn durations_are_refused_in_gos_words() {
+        assert_eq!(duration("1.5s"), Ok(1_500_000_000));
+        let cases = [
+            ("1", "time: missing unit in duration \"1\""),
+            ("1x", "time: unknown unit \"x\" in duration \"1x\""),
+            ("x", "time: invalid duration \"x\""),
+        ];
+        for (word, reason) in cases {
+            assert_eq!(duration(word).unwrap_err(), reason);
         }
     }
 

@@ -81,8 +81,12 @@ impl Client {
             }
         };
         let query = query.text("repo", repository);
-        let headers = [("Content-Type", "text/plain")];
-        self.call("POST", "/images/create", query, &headers, body)
+        let text = [("Content-Type", "text/plain")];
+        let headers: &[_] = match body {
+            Body::Empty => &[],
+            _ => &text,
+        };
+        self.call("POST", "/images/create", query, headers, body)
     }
 
     /// Removes an image, or one of its names.

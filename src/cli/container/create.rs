@@ -51,6 +51,8 @@ pub struct Wish {
     pull: String,
     quiet: bool,
     cidfile: String,
+    /// Flags that need a daemon of some version, and that version.
+    needs: Vec<(&'static str, &'static str)>,
 }
 
 impl Wish {
@@ -62,7 +64,23 @@ impl Wish {
             pull: typed.pull.clone(),
             quiet: typed.quiet,
             cidfile: typed.host.container_id_file.clone(),
+            needs: typed.needs(),
         }
+    }
+
+    /// Checks that the daemon knows all flags in use.
+    pub fn check_needs(&self, session: &mut Session) -> Result<(), Error> {
+        for (flag, needed) in &self.needs {
+            let client = session.client()?;
+            if !client.speaks(needed)? {
+                return Err(Error::text(format!(
+                    "\"{flag}\" requires API version {needed}, but the Docker \
+                 daemon API version is {}",
+                    client.version()?
+                )));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -120,7 +120,6 @@ fn run(
     if latest && list.limit <= 0 {
         list.limit = 1;
     }
-    list.all |= list.limit > 0;
     let cut = if no_trunc { Cut::No } else { Cut::Yes };
     if quiet && !format.is_empty() {
         session.warn(
@@ -226,7 +225,7 @@ fn row(container: &Summary, now: Timestamp, cut: Cut) -> Row {
         ("LocalVolumes", volumes.to_string().into()),
         ("Networks", networks.join(",").into()),
         ("Platform", Value::Null),
-        ("%labels", Value::Object(label_map.collect())),
+        ("\0labels", Value::Object(label_map.collect())),
     ]
 }
 

@@ -84,6 +84,7 @@ fn run(
         ));
     }
     check_input(&request)?;
+    wish.check_needs(session)?;
     if let Some(size) = window_size() {
         let size = [u32::from(size.rows), u32::from(size.cols)];
         request.host_config.console_size = size;

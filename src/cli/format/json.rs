@@ -1,6 +1,6 @@
 //! JSON as Go writes it.
 
-use super::value::Value;
+use super::value::{HIDDEN, Value};
 
 /// Which characters of a string are written as `\u` escapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,9 @@ fn write(value: &Value, escape: Escape, out: &mut String) {
         }
         Value::Object(fields) => {
             out.push('{');
-            for (i, (name, value)) in fields.iter().enumerate() {
+            let shown = |name: &String| !name.starts_with(HIDDEN);
+            let fields = fields.iter().filter(|(name, _)| shown(name));
+            for (i, (name, value)) in fields.enumerate() {
                 if i > 0 {
                     out.push(',');
                 }

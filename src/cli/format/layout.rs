@@ -65,7 +65,6 @@ impl Layout {
         match self {
             Layout::Json => {
                 for mut row in rows {
-                    row.retain(|(name, _)| !name.starts_with('%'));
                     row.sort_by_key(|(name, _)| *name);
                     out.push_str(&json::compact(&object(row), Escape::Html));
                     out.push('\n');
@@ -121,7 +120,7 @@ mod tests {
             vec![
                 ("Name", Value::from(name)),
                 ("ID", Value::from("<1>")),
-                ("%labels", Value::Null),
+                ("\0labels", Value::Null),
             ]
         });
         Layout::parse(format, "{{.Name}}\t{{.ID}}")

@@ -8,6 +8,10 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
+/// In front of the name of a field that templates can use but JSON does not
+/// show.
+pub const HIDDEN: char = '\0';
+
 /// Any JSON value.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub enum Value {
@@ -35,6 +39,15 @@ impl Value {
             }
             _ => None,
         }
+    }
+
+    /// Returns a field of an object, also one that JSON does not show.
+    pub fn any_field(&self, name: &str) -> Option<&Value> {
+        self.field(name).or_else(|| {
+            let Value::Object(fields) = self else { return None };
+            let hidden = |key: &str| key.strip_prefix(HIDDEN) == Some(name);
+            fields.iter().find(|(key, _)| hidden(key)).map(|(_, v)| v)
+        })
     }
 
     /// Tells what a template's `if` tells: neither zero nor empty.

@@ -5,6 +5,7 @@ use crate::cli::command::{Command, With, Words};
 use crate::cli::error::Error;
 use crate::cli::flag::{Flag, Order, Table};
 use crate::cli::format::template::{Missing, Mode, Template};
+use crate::cli::format::value::HIDDEN;
 use crate::cli::format::{FORMAT_HELP, Value};
 use crate::cli::session::Session;
 use crate::cli::value;
@@ -111,7 +112,7 @@ impl Form {
                 add_go_names(&mut value, event);
                 let kind = Missing::Type("*events.Message");
                 template.run(&value, kind, Mode::Values).map_err(|reason| {
-                    Error::text(format!("Error parsing format: {reason}"))
+                    Error::Text(format!("Error parsing format: {reason}"), 64)
                 })
             }
         }
@@ -123,7 +124,7 @@ impl Form {
 fn add_go_names(value: &mut Value, event: &Event) {
     let Value::Object(fields) = value else { return };
     let mut add = |name: &str, value: Value| {
-        fields.push((name.to_owned(), value));
+        fields.push((format!("{HIDDEN}{name}"), value));
     };
     add("ID", event.id.as_str().into());
     add("Status", event.status.as_str().into());

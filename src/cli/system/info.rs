@@ -52,9 +52,12 @@ fn run(
             env!("CARGO_PKG_VERSION"),
             api::ENGINE_VERSION,
         ))?;
-        let answer = session.client()?.info()?;
-        let info: Info = api::decode(&answer)
-            .map_err(|error| Error::text(error.to_string()))?;
+        let failed = |error: &dyn std::fmt::Display| {
+            Error::text(format!("ERROR: {error}\nerrors pretty printing info"))
+        };
+        session.flush()?;
+        let answer = session.client()?.info().map_err(|e| failed(&e))?;
+        let info: Info = api::decode(&answer).map_err(|e| failed(&e))?;
         session.print(&text(&info))?;
         session.flush()?;
         for warning in info.warnings.iter().flatten() {

@@ -9,6 +9,7 @@ use crate::cli::flag::{Flag, Order, Table};
 use crate::cli::format::json::{self, Escape};
 use crate::cli::format::table::{self, Columns};
 use crate::cli::format::template::{Missing, Mode, Template};
+use crate::cli::format::value::HIDDEN;
 use crate::cli::format::{FORMAT_HELP, Value};
 use crate::cli::session::Session;
 use crate::time::Timestamp;
@@ -185,6 +186,25 @@ fn built(text: &str) -> String {
     )
 }
 
+/// Puts the times of builds into the form in which they are shown.
+fn show_build_times(value: &mut Value) {
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(show_build_times),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match (name.as_str(), &*value) {
+                    ("BuildTime", Value::String(text)) => {
+                        *value = built(text).into();
+                    }
+                    ("Components" | "Details", _) => show_build_times(value),
+                    _ => {}
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Client and server as one value, for templates.
 fn both(own: &Own, server: Option<&Vec<u8>>) -> Result<Value, Error> {
     let field = |name: &str, value: &str| (name.to_owned(), Value::from(value));
@@ -201,17 +221,19 @@ fn both(own: &Own, server: Option<&Vec<u8>>) -> Result<Value, Error> {
         field("BuildTime", ""),
         field("Context", &own.context),
     ];
+    let hidden = |version: Value| (format!("{HIDDEN}APIVersion"), version);
     // The name of Go's field, which differs from that in JSON.
-    client.push(field("APIVersion", &own.spoken));
+    client.push(hidden(own.spoken.as_str().into()));
     let server = match server {
         None => Value::Null,
         Some(text) => {
             let mut server: Value = serde_json::from_slice(text)
                 .map_err(|error| Error::text(error.to_string()))?;
             let version = server.field("ApiVersion").cloned();
+            show_build_times(&mut server);
             if let Value::Object(fields) = &mut server {
                 let version = version.unwrap_or_default();
-                fields.push(("APIVersion".to_owned(), version));
+                fields.push(hidden(version));
             }
             server
         }

@@ -59,13 +59,31 @@ pub struct Settings {
     security_opts: Vec<String>,
     storage_opts: Vec<String>,
     log_opts: Vec<String>,
-    restart: String,
+    restart: Option<String>,
     health: Healthcheck,
     no_health: bool,
     swappiness: Option<i64>,
     oom_kill_disable: bool,
     pids_limit: i64,
     ulimits: BTreeMap<String, (i64, i64)>,
+}
+
+impl Settings {
+    /// Lists the flags in use that older daemons would pass over in
+    /// silence, and the API version that knows them.
+    pub fn needs(&self) -> Vec<(&'static str, &'static str)> {
+        let mut needs = Vec::new();
+        let mut add = |is_used: bool, flag, version| {
+            if is_used {
+                needs.push((flag, version));
+            }
+        };
+        add(!self.host.annotations.is_empty(), "--annotation", "1.43");
+        add(!self.host.cgroupns_mode.is_empty(), "--cgroupns", "1.41");
+        let interval = self.health.start_interval != 0;
+        add(interval, "--health-start-interval", "1.44");
+        needs
+    }
 }
 
 /// The flags that `run` and `create` share.

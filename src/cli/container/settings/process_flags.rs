@@ -152,12 +152,18 @@ pub const FLAGS: &[Flag<Settings>] = &[
         |t: &mut S, on| t.config.open_stdin = on,
     )
     .short('i'),
+    Flag::value(
+        "isolation",
+        "string",
+        "Container isolation technology",
+        |t: &mut S, word| text(&mut t.host.isolation, word),
+    ),
     Flag::list(
         "label",
         "list",
         "Set meta data on a container",
         |t: &mut S, word| match word.starts_with('=') || word.is_empty() {
-            true => Err(format!("invalid label format: \"{word}\"")),
+            true => Err(format!("invalid label '{word}': empty name")),
             false => push(&mut t.labels, word),
         },
     )
@@ -206,7 +212,10 @@ pub const FLAGS: &[Flag<Settings>] = &[
         "restart",
         "string",
         "Restart policy to apply when a container exits",
-        |t: &mut S, word| text(&mut t.restart, word),
+        |t: &mut S, word| {
+            t.restart = Some(word.to_owned());
+            Ok(())
+        },
     )
     .default("\"no\"")
     .choices(&["no", "always", "on-failure", "unless-stopped"]),

@@ -4,6 +4,7 @@ use super::network::{self, Wanted};
 use super::{Settings, environment, mounts, ports, resources, security};
 use crate::api::container::{CreateRequest, NetworkingConfig};
 use crate::api::host_config::{RestartPolicy, Ulimit};
+use crate::api::network::EndpointSettings;
 
 /// Makes the request. The words are the image, then the command. Errors are
 /// in Docker's words.
@@ -30,8 +31,10 @@ pub fn build(
     let (exposed, bindings) = ports::read(&typed.publish, &typed.expose)?;
     (config.exposed_ports, host.port_bindings) = (exposed, Some(bindings));
 
-    host.restart_policy = restart(&typed.restart)?;
-    if host.auto_remove && host.restart_policy.name != "no" {
+    let restarts = typed.restart.as_deref().unwrap_or("no");
+    host.restart_policy = restart(restarts)?;
+    let never = matches!(host.restart_policy.name.as_str(), "" | "no");
+    if host.auto_remove && !never {
         return Err("conflicting options: cannot specify both --restart and \
                     --rm"
             .to_owned());
@@ -50,6 +53,10 @@ pub fn build(
         host.readonly_paths = Some(Vec::new());
     }
 
+    (host.cap_add, host.cap_drop) = security::capabilities(
+        host.cap_add.unwrap_or_default(),
+        host.cap_drop.unwrap_or_default(),
+    );
     let devices = typed.devices.iter().map(|word| resources::device(word));
     host.devices = Some(devices.collect::<Result<_, _>>()?);
     if let Some(n) = typed.swappiness
@@ -75,18 +82,23 @@ pub fn build(
     host.blkio_device_read_iops.get_or_insert_default();
     host.blkio_device_write_iops.get_or_insert_default();
 
+    let is_only_one = typed.networks.len() == 1;
     let networks = networks(typed.networks, typed.own_endpoint)?;
     config.mac_address.clone_from(&networks[0].mac);
     host.network_mode.clone_from(&networks[0].name);
     let mut networking_config = NetworkingConfig::default();
     for (i, wanted) in networks.iter().enumerate() {
         let links = match i == 0 && network::is_user_defined(&wanted.name) {
-            true => host.links.take(),
+            true => host.links.clone(),
             false => None,
         };
-        networking_config
-            .endpoints_config
-            .insert(wanted.name.clone(), wanted.endpoint(links));
+        let endpoint = wanted.endpoint(links);
+        // One network about which nothing is said needs no words.
+        if is_only_one && endpoint == EndpointSettings::default() {
+            continue;
+        }
+        let endpoints = &mut networking_config.endpoints_config;
+        endpoints.insert(wanted.name.clone(), endpoint);
     }
     Ok(CreateRequest { config, host_config: host, networking_config })
 }
@@ -185,7 +197,6 @@ fn restart(word: &str) -> Result<RestartPolicy, String> {
         maximum_retry_count,
     };
     match word.split_once(':') {
-        None if word.is_empty() => Ok(policy("no", 0)),
         None => Ok(policy(word, 0)),
         Some(("", _)) => bad(": no policy provided before colon"),
         Some((_, count)) if count.contains(':') => bad(""),
@@ -216,6 +227,29 @@ fn networks(
         return Ok(networks);
     }
     networks[0].merge(own)?;
+    let mut names = std::collections::BTreeSet::new();
+    for wanted in &networks {
+        let name = wanted.name.as_str();
+        if name.is_empty() {
+            return Err("no name set for network".to_owned());
+        }
+        if !names.insert(name) {
+            return Err(format!(
+                "network \"{name}\" is specified multiple times"
+            ));
+        }
+        let is_user_defined = network::is_user_defined(name);
+        if networks.len() > 1 && !is_user_defined {
+            return Err("conflicting options: cannot attach both \
+                        user-defined and non-user-defined network-modes"
+                .to_owned());
+        }
+        if !wanted.aliases.is_empty() && !is_user_defined {
+            return Err("network-scoped aliases are only supported for \
+                        user-defined networks"
+                .to_owned());
+        }
+    }
     Ok(networks)
 }
 

@@ -140,12 +140,9 @@ pub const FLAGS: &[Flag<Settings>] = &[
         },
     )
     .default("[]"),
-    Flag::value(
-        "kernel-memory",
-        "bytes",
-        "Kernel memory limit",
-        |t: &mut S, word| number(&mut t.host.kernel_memory, value::size(word)),
-    ),
+    Flag::value("kernel-memory", "bytes", "Kernel memory limit", |_, word| {
+        value::size(word).map(drop)
+    }),
     Flag::value("memory", "bytes", "Memory limit", |t: &mut S, word| {
         number(&mut t.host.memory, value::size(word))
     })

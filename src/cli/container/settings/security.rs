@@ -1,6 +1,6 @@
 //! `--security-opt`, `--storage-opt` and the other lists of `name=value`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -48,9 +48,40 @@ pub fn read(words: &[String]) -> Result<Security, String> {
         }
         options.push(word.clone());
     }
-    security.options = (!options.is_empty()).then_some(options);
+    security.options = (!words.is_empty()).then_some(options);
     Ok(security)
 }
+
+/// Capabilities by their full names, sorted; one that is both added and
+/// dropped is added.
+pub fn capabilities(
+    add: Vec<String>,
+    drop: Vec<String>,
+) -> (Option<Vec<String>>, Option<Vec<String>>) {
+    let full = |words: Vec<String>| {
+        let names = words.iter().map(|word| {
+            let word = word.trim().to_uppercase();
+            match word == ALL || word.starts_with("CAP_") {
+                true => word,
+                false => format!("CAP_{word}"),
+            }
+        });
+        let names: BTreeSet<String> = names.collect();
+        match names.contains(ALL) {
+            true => BTreeSet::from([ALL.to_owned()]),
+            false => names,
+        }
+    };
+    let (add, mut drop) = (full(add), full(drop));
+    drop.retain(|name| !add.contains(name));
+    let list = |names: BTreeSet<String>| {
+        (!names.is_empty()).then(|| names.into_iter().collect())
+    };
+    (list(add), list(drop))
+}
+
+/// Stands for every capability.
+const ALL: &str = "ALL";
 
 /// Reads `name=value` words into a map; a word without `=` is refused.
 pub fn pairs(
@@ -67,6 +98,21 @@ pub fn pairs(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn capabilities_get_their_full_names() {
+        let list = |words: &[&str]| {
+            words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            capabilities(list(&["net_admin", "CAP_X", "b"]), list(&["b"])),
+            (Some(list(&["CAP_B", "CAP_NET_ADMIN", "CAP_X"])), None)
+        );
+        assert_eq!(
+            capabilities(list(&[]), list(&["all", "x"])),
+            (None, Some(list(&["ALL"])))
+        );
+    }
 
     #[test]
     fn options_need_a_value_but_for_one() {

@@ -244,7 +244,7 @@ impl Run<'_> {
             if self.mode == Mode::Heads {
                 return Ok(name);
             }
-            if let Some(labels) = dot.field("%labels") {
+            if let Some(labels) = dot.any_field("labels") {
                 let label = labels.field(&name.to_string()).cloned();
                 return Ok(label.unwrap_or(Value::from("")));
             }
@@ -315,7 +315,7 @@ impl Run<'_> {
             }
         };
         for name in &word.fields {
-            value = match (value, value.field(name)) {
+            value = match (value, value.any_field(name)) {
                 (_, Some(found)) => found,
                 (Value::Object(_), None)
                     if matches!(self.missing, Missing::Key)
