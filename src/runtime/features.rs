@@ -54,6 +54,7 @@ features! {
     OPENAT2 5 "openat2" "5.6" "a walk that follows links by itself";
     CLOSE_RANGE 6 "close-range" "5.9" "a walk over /proc/self/fd";
     OVERLAY_VOLATILE 7 "overlay-volatile" "5.10" "a mount that syncs";
+    PIDFD 9 "pidfd" "5.3" "signalfd(2) for children, kill(2)";
     CGROUP_KILL 8 "cgroup-kill" "5.14" "a loop over cgroup.procs";
 }
 

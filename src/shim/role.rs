@@ -19,8 +19,9 @@ use super::service::{Connection, Container, Service, answer};
 use super::{Error, ROLE, note, record};
 use crate::logs::{self, Writer};
 use crate::runtime::cgroup::{self, Layout};
+use crate::runtime::features::{self, Features};
 use crate::runtime::spec::Namespace;
-use crate::runtime::{self, Creating, Ended, Running, StartError};
+use crate::runtime::{self, Ended, Running, StartError};
 use crate::sys::poll::{self, PollFd, PollFlags};
 use crate::sys::sigset::{self, Signals};
 use crate::sys::stream::{open_pipe, open_terminal_peer, set_nonblocking};
@@ -149,11 +150,28 @@ fn make(
     let created = Reply::Created { pid, start_time };
     answer(&daemon.socket, &created, &[netns.as_fd()])?;
     drop(netns);
+    creating.make_cgroup().map_err(Error::Start)?;
+    // While the init builds the root.
+    let log = Writer::open(&start.log)
+        .map_err(|e| Error::Start(StartError::plain(e)))?;
+    let listener = listen(&start.run_dir)?;
+    let boot_id = record::boot_id();
     creating.built().map_err(Error::Start)?;
     for warning in creating.warnings() {
         note(warning);
     }
-    let mut service = prepare(start, streams, &mut creating)?;
+    let terminal = creating.take_console();
+    let mut service = Service {
+        state: State {
+            version: VERSION,
+            boot_id,
+            id: start.id.clone(),
+            shim_pid: std::process::id() as i32,
+            ..State::default()
+        },
+        listener: Some(listener),
+        ..assemble(start.stdin, log, streams, terminal)?
+    };
     // Overlay syncs its whole file system when its last user goes. What is
     // mounted volatile does not, and for the others this descriptor puts it
     // off until the end has been reported.
@@ -210,40 +228,32 @@ fn open_streams(start: &Start) -> Result<(runtime::Stdio, Streams), Error> {
     Ok((stdio, Streams { input, outputs }))
 }
 
-/// Opens the log and the control socket; all that the loop works with.
-fn prepare(
-    start: &Start,
+/// Puts together what the loop works with.
+fn assemble(
+    stdin: Stdin,
+    log: Writer,
     streams: Streams,
-    creating: &mut Creating,
+    terminal: Option<OwnedFd>,
 ) -> Result<Service, Error> {
     let Streams { mut input, mut outputs } = streams;
-    let terminal = creating.take_console();
     let mut peer = None;
     if let Some(master) = &terminal {
         peer = open_terminal_peer(master).ok();
-        if start.stdin != Stdin::Closed {
+        if stdin != Stdin::Closed {
             input = Some(copy(master)?);
         }
         outputs.push(Output::new(copy(master)?, logs::Stream::Stdout)?);
     }
-    let log = Writer::open(&start.log)
-        .map_err(|e| Error::Start(StartError::plain(e)))?;
     Ok(Service {
-        state: State {
-            version: VERSION,
-            boot_id: record::boot_id(),
-            id: start.id.clone(),
-            shim_pid: std::process::id() as i32,
-            ..State::default()
-        },
+        state: State::default(),
         log,
-        stdin: start.stdin,
+        stdin,
         input: Input::new(input),
         outputs,
         terminal,
         peer,
         attached: Vec::new(),
-        listener: Some(listen(&start.run_dir)?),
+        listener: None,
         connections: Vec::new(),
         piece: Piece::new(),
         drowsy: false,
@@ -323,6 +333,9 @@ impl Watched {
     fn new(running: Running) -> Result<Watched, Error> {
         let mut watched =
             Watched { running, children: None, status: Cell::new(None) };
+        if !Features::from_env().allow(features::PIDFD) {
+            watched.running.pidfd = None;
+        }
         if watched.running.pidfd.is_none() {
             let signals = Signals::block(&[sigset::number::CHLD]);
             watched.children = Some(signals.map_err(Error::System)?);

@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use skiff::runtime::spec::Namespace;
@@ -108,4 +109,19 @@ fn other_processes_that_hold_the_pipes_do_not_hold_the_end_up() {
     assert!(begun.elapsed() < Duration::from_secs(10));
     assert_eq!(container.log(), b"started\n");
     assert_eq!(cgroups(&container.start.id), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn the_calls_of_old_kernels_do_as_well() {
+    const VARIABLE: &str = "SKIFF_WITHOUT";
+    if std::env::var_os(VARIABLE).is_some() {
+        return;
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["shim::life::", "shim::streams::a_terminal"])
+        .env(VARIABLE, "all")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{told}");
 }

@@ -66,7 +66,7 @@ fn the_monitor_stands_alone_small_and_asleep() {
     let rollup = read("smaps_rollup");
     let private: u64 = rollup
         .lines()
-        .filter(|l| l.starts_with("Private_"))
+        .filter(|l| l.starts_with("Private_Dirty:"))
         .map(|l| l.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap())
         .sum();
     println!("private {private} kB, RSS {} kB", status("VmRSS:"));
