@@ -5,7 +5,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::error::StartError;
-use crate::sys::{self, socket};
+use crate::sys::{self, errno, socket};
 
 /// Longer texts are cut.
 const LONGEST: usize = 16 << 10;
@@ -69,7 +69,20 @@ impl Channel {
     /// Waits for a message. One that is not understood counts as the end.
     pub fn receive(&self) -> sys::Result<Received> {
         let mut bytes = vec![0; LONGEST + 1024];
-        let (count, fds) = socket::recv_with_fds(&self.0, &mut bytes)?;
+        let received = match socket::recv_with_fds(&self.0, &mut bytes) {
+            // The other side has closed with a message of ours unread: told
+            // once, in front of what it has sent itself.
+            Err(error) if error.errno() == errno::ECONNRESET => {
+                socket::recv_with_fds(&self.0, &mut bytes)
+            }
+            other => other,
+        };
+        let (count, fds) = match received {
+            Err(error) if error.errno() == errno::ECONNRESET => {
+                return Ok(Received::End);
+            }
+            other => other?,
+        };
         Ok(match decode(&bytes[..count]) {
             Some(message) => Received::Message(message, fds),
             None => Received::End,
@@ -128,6 +141,20 @@ fn decode(bytes: &[u8]) -> Option<Message> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_words_are_read_behind_a_reset() {
+        let (a, b) = Channel::pair().unwrap();
+        a.send(&Message::Cgroup, &[]).unwrap();
+        b.send(&Message::Failed(StartError::plain("last words")), &[]).unwrap();
+        drop(b);
+        let Received::Message(Message::Failed(error), _) = a.receive().unwrap()
+        else {
+            panic!("no last words");
+        };
+        assert_eq!(error.message, "last words");
+        assert!(matches!(a.receive().unwrap(), Received::End));
+    }
 
     #[test]
     fn messages_keep_their_bounds_and_end_is_seen() {
