@@ -45,6 +45,35 @@ const NAMES: [&str; 41] = [
     "CAP_CHECKPOINT_RESTORE",
 ];
 
+/// Reading any file.
+pub const DAC_READ_SEARCH: u32 = 2;
+/// Loading kernel modules.
+pub const SYS_MODULE: u32 = 16;
+/// Input and output ports.
+pub const SYS_RAWIO: u32 = 17;
+/// Changing the root.
+pub const SYS_CHROOT: u32 = 18;
+/// Looking into other processes.
+pub const SYS_PTRACE: u32 = 19;
+/// Process accounting.
+pub const SYS_PACCT: u32 = 20;
+/// Mounts, namespaces and much else.
+pub const SYS_ADMIN: u32 = 21;
+/// Rebooting.
+pub const SYS_BOOT: u32 = 22;
+/// Priorities and memory policies.
+pub const SYS_NICE: u32 = 23;
+/// Setting the clock.
+pub const SYS_TIME: u32 = 25;
+/// Hanging terminals up.
+pub const SYS_TTY_CONFIG: u32 = 26;
+/// The kernel's log.
+pub const SYSLOG: u32 = 34;
+/// Performance counters.
+pub const PERFMON: u32 = 38;
+/// Loading BPF programs.
+pub const BPF: u32 = 39;
+
 /// A set of capabilities, a bit for each number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Set(pub u64);
@@ -63,9 +92,9 @@ impl Set {
         (set, unknown)
     }
 
-    /// Whether the named one is in it.
-    pub fn has(self, name: &str) -> bool {
-        number(name).is_some_and(|bit| self.0 & (1 << bit) != 0)
+    /// Whether the one with this number is in it.
+    pub fn has(self, number: u32) -> bool {
+        self.0 & (1 << number) != 0
     }
 
     /// The names of its members, by number.
@@ -102,6 +131,29 @@ mod tests {
         assert_eq!(number("CAP_SYS_RESOURCE"), Some(24));
         assert_eq!(number("CAP_CHECKPOINT_RESTORE"), Some(40));
         assert_eq!(number("CAP_NONE"), None);
+    }
+
+    #[test]
+    fn constants_have_the_numbers_of_their_names() {
+        let pairs = [
+            (DAC_READ_SEARCH, "DAC_READ_SEARCH"),
+            (SYS_MODULE, "SYS_MODULE"),
+            (SYS_RAWIO, "SYS_RAWIO"),
+            (SYS_CHROOT, "SYS_CHROOT"),
+            (SYS_PTRACE, "SYS_PTRACE"),
+            (SYS_PACCT, "SYS_PACCT"),
+            (SYS_ADMIN, "SYS_ADMIN"),
+            (SYS_BOOT, "SYS_BOOT"),
+            (SYS_NICE, "SYS_NICE"),
+            (SYS_TIME, "SYS_TIME"),
+            (SYS_TTY_CONFIG, "SYS_TTY_CONFIG"),
+            (SYSLOG, "SYSLOG"),
+            (PERFMON, "PERFMON"),
+            (BPF, "BPF"),
+        ];
+        for (constant, name) in pairs {
+            assert_eq!(number(name), Some(constant), "{name}");
+        }
     }
 
     #[test]

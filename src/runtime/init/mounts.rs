@@ -81,7 +81,10 @@ impl Init<'_> {
         let options = &planned.options;
         let path = &planned.target;
         match planned.kind {
-            MountKind::Bind => self.mount_bind(planned, target).map_err(words),
+            MountKind::Bind => self
+                .mount_bind(planned, target)
+                .map_err(|error| mismatch(error, planned, target))
+                .map_err(words),
             MountKind::Tmpfs => {
                 let mut data = options.data.clone();
                 // What the image has there keeps its permissions.
@@ -240,5 +243,20 @@ impl Init<'_> {
             }
             Err(error) => Err(failed(format!("open {path:?}"))(error)),
         }
+    }
+}
+
+/// The kernel says EINVAL to a file upon a directory and the reverse;
+/// mount(2) said ENOTDIR, and so does Docker.
+fn mismatch(
+    error: sys::Error,
+    planned: &Planned,
+    target: BorrowedFd<'_>,
+) -> sys::Error {
+    let is_dir = |fd| fs::stat(fd).is_ok_and(|s| s.kind == Kind::Dir);
+    let source = planned.source.is_dir();
+    match error.errno() == errno::EINVAL && source != is_dir(target) {
+        true => sys::Error::new(error.call(), errno::ENOTDIR),
+        false => error,
     }
 }

@@ -15,6 +15,9 @@ use crate::sys::mount::{self, Builder, Change, Flags, Reach};
 use crate::sys::resolve::{self, Method, Scope};
 use crate::sys::{self, errno};
 
+/// The most links to nowhere that are followed on one path.
+const MAX_LINKS: u32 = 16;
+
 /// A parameter of a file system.
 pub(super) type Parameter = (String, Option<String>);
 
@@ -265,18 +268,44 @@ impl Init<'_> {
             Err(error) if error.errno() == errno::ENOENT => (),
             other => return other,
         }
+        self.make_each(path, MAX_LINKS)
+    }
+
+    fn make_each(&self, path: &Path, links: u32) -> sys::Result<OwnedFd> {
+        let dir = OFlags::PATH | OFlags::DIRECTORY;
         let mut below = PathBuf::from("/");
         let mut parent = self.open_in_root(&below, dir)?;
-        for component in path.components() {
-            let Component::Normal(name) = component else { continue };
-            below.push(name);
-            parent = match self.open_in_root(&below, dir) {
-                Err(error) if error.errno() == errno::ENOENT => {
-                    fs::mkdir_at(&parent, name, 0o755)?;
-                    self.open_in_root(&below, dir)?
+        let mut components = path.components();
+        while let Some(component) = components.next() {
+            match component {
+                Component::Normal(name) => below.push(name),
+                Component::ParentDir => {
+                    below.push("..");
+                    parent = self.open_in_root(&below, dir)?;
+                    continue;
+                }
+                _ => continue,
+            }
+            let name = below.file_name().unwrap_or_default().to_os_string();
+            match self.open_in_root(&below, dir) {
+                Err(error) if error.errno() == errno::ENOENT => (),
+                other => {
+                    parent = other?;
+                    continue;
+                }
+            }
+            match fs::mkdir_at(&parent, &name, 0o755) {
+                // A link to nowhere: what it names is made, in the root.
+                Err(error) if error.errno() == errno::EEXIST && links > 0 => {
+                    let text = fs::readlink_at(&parent, &name)?;
+                    below.pop();
+                    below.push(text);
+                    below.push(components.as_path());
+                    return self.make_each(&below, links - 1);
                 }
                 other => other?,
-            };
+            }
+            parent = self.open_in_root(&below, dir)?;
         }
         Ok(parent)
     }
@@ -300,6 +329,8 @@ fn build(
     flags: Flags,
 ) -> sys::Result<OwnedFd> {
     let builder = Builder::open(kind)?;
+    // What /proc/mounts shows in front.
+    builder.set("source", kind.to_string_lossy().as_ref())?;
     for (key, value) in data {
         match value {
             Some(value) => builder.set(key, value)?,

@@ -50,6 +50,12 @@ impl Init<'_> {
         target: &Path,
     ) -> sys::Result<OwnedFd> {
         let volatile = root.volatile && self.features.allow(OVERLAY_VOLATILE);
+        if volatile {
+            // Left by the last mount, it forbids the next one: an unclean
+            // end is no matter to a container that is thrown away.
+            let mark = root.work.join("work/incompat/volatile");
+            let _ = std::fs::remove_dir(mark);
+        }
         let fits = |path: &PathBuf| path.as_os_str().len() <= LONGEST_VALUE;
         let short = root.lower.iter().all(fits)
             && fits(&root.upper)
@@ -185,6 +191,7 @@ fn unescape(text: &str) -> PathBuf {
 /// no limit but the kernel's 500.
 fn build_overlay(root: &Root, volatile: bool) -> sys::Result<OwnedFd> {
     let builder = Builder::open(c"overlay")?;
+    builder.set("source", "overlay")?;
     for lower in &root.lower {
         builder.set("lowerdir+", lower)?;
     }

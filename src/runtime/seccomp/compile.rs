@@ -2,7 +2,6 @@
 //! over ranges of numbers with the same action, so that a call takes some
 //! ten instructions.
 
-use super::Arch;
 use crate::sys::seccomp::Instruction;
 
 /// What is done with a call.
@@ -23,6 +22,7 @@ pub enum Action {
 }
 
 const LOAD: u16 = 0x20;
+const AND: u16 = 0x54;
 const JUMP: u16 = 0x05;
 const JUMP_EQUAL: u16 = 0x15;
 
@@ -45,23 +45,30 @@ const FIRST_ARGUMENT: u32 = 16;
 const AUDIT_X86_64: u32 = 0xc000_003e;
 const AUDIT_I386: u32 = 0x4000_0003;
 const X32_BIT: u32 = 0x4000_0000;
+/// The first number that x32 has for itself.
+const X32_FIRST: u32 = 512;
 
 /// Compiles the three lists: an action for each number from 0 on; all
 /// numbers beyond are unknown. A machine of another kind is killed.
+///
+/// x32 shares the numbers below 512 with x86_64, and so the code for them:
+/// a number that it has not itself ends in the kernel with ENOSYS.
 pub fn compile(
     x86_64: &[Action],
     x32: &[Action],
     i386: &[Action],
 ) -> Vec<Instruction> {
-    let x86_64 = search(&ranges(x86_64, Arch::X86_64));
-    let x32 = search(&ranges(x32, Arch::X32));
-    let i386 = search(&ranges(i386, Arch::I386));
+    let shared = search(&ranges(x86_64, 0));
+    let own = search(&ranges(x32, X32_FIRST));
+    let i386 = search(&ranges(i386, 0));
     let mut code = vec![load(ARCH)];
-    // x86_64, with x32 behind it
+    let mut x32 = vec![and(!X32_BIT)];
+    x32.extend(branch(JUMP_AT_LEAST, X32_FIRST, &shared));
     let mut wide = vec![load(NUMBER)];
-    wide.extend(branch(JUMP_AT_LEAST, X32_BIT, &x86_64));
-    wide.extend(x86_64);
+    wide.push(jump(JUMP_AT_LEAST, X32_BIT, 0, x32.len() as u8));
     wide.extend(x32);
+    wide.extend(shared);
+    wide.extend(own);
     code.extend(branch_unless_equal(AUDIT_X86_64, &wide));
     code.extend(wide);
     let mut narrow = vec![load(NUMBER)];
@@ -78,17 +85,15 @@ struct Range {
     code: Vec<Instruction>,
 }
 
-fn ranges(actions: &[Action], arch: Arch) -> Vec<Range> {
-    let bit = match arch {
-        Arch::X32 => X32_BIT,
-        Arch::X86_64 | Arch::I386 => 0,
-    };
+/// The ranges of a list, from the number `first` on.
+fn ranges(actions: &[Action], first: u32) -> Vec<Range> {
     let mut ranges: Vec<Range> = Vec::new();
     let mut last: Option<&Action> = None;
     let end = [Action::Unknown];
-    for (number, action) in actions.iter().chain(&end).enumerate() {
+    let list = actions.iter().chain(&end).enumerate();
+    for (number, action) in list.skip(first as usize) {
         if last != Some(action) {
-            let start = number as u32 | bit;
+            let start = number as u32;
             ranges.push(Range { start, code: leaf(action) });
         }
         last = Some(action);
@@ -177,6 +182,10 @@ fn load(offset: u32) -> Instruction {
     Instruction { code: LOAD, if_true: 0, if_false: 0, k: offset }
 }
 
+fn and(k: u32) -> Instruction {
+    Instruction { code: AND, if_true: 0, if_false: 0, k }
+}
+
 fn jump(code: u16, k: u32, if_true: u8, if_false: u8) -> Instruction {
     Instruction { code, if_true, if_false, k }
 }
@@ -216,6 +225,10 @@ pub(super) mod tests {
                     a = data[i.k as usize / 4];
                     continue;
                 }
+                AND => {
+                    a &= i.k;
+                    continue;
+                }
                 JUMP => {
                     at += i.k as usize;
                     continue;
@@ -248,8 +261,9 @@ pub(super) mod tests {
             assert_eq!(run(&code, AUDIT_X86_64, number, [0; 6]), wanted);
             assert_eq!(run(&code, AUDIT_I386, number, [0; 6]), wanted);
         }
-        let x32 = run(&code, AUDIT_X86_64, X32_BIT | 5, [0; 6]);
-        assert_eq!(x32, errno(ENOSYS));
+        let x32 = |number| run(&code, AUDIT_X86_64, X32_BIT | number, [0; 6]);
+        assert_eq!(x32(5), errno(EPERM));
+        assert_eq!(x32(600), errno(ENOSYS));
         assert_eq!(run(&code, 7, 0, [0; 6]), KILL);
     }
 }
