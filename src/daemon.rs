@@ -23,6 +23,7 @@ use crate::engine::{Engine, LiveRestore, Settings};
 use crate::server::accept::{self, Accepting, Lost};
 use crate::server::listen::{self, Host};
 use crate::server::{self, Server, gate, routes};
+use crate::sys::credentials::{self, Limit};
 use crate::sys::mount::{self, Change, Flags, Reach};
 use crate::sys::sigset::Signals;
 use crate::sys::{memory, orphans, process};
@@ -113,6 +114,7 @@ fn serve(options: &DaemonOptions) -> Result<(), Error> {
     let system = |what: &str, e: &dyn fmt::Display| {
         Error::System(format!("{what}: {e}"))
     };
+    raise_file_limit();
     // Blocked before any thread starts, so that all of them inherit it.
     let signals = Signals::block(&[
         signal::SIGTERM,
@@ -151,6 +153,19 @@ fn serve(options: &DaemonOptions) -> Result<(), Error> {
     engine.shut_down();
     log::info!("Daemon shutdown complete");
     outcome
+}
+
+/// Each client and each container takes descriptors: as many as the hard
+/// limit allows.
+fn raise_file_limit() {
+    let raised = credentials::resource("nofile").map_or(Ok(()), |number| {
+        let limit = credentials::limit(number)?;
+        let wanted = Limit { soft: limit.hard, ..limit };
+        credentials::set_limit(number, wanted)
+    });
+    if let Err(error) = raised {
+        log::debug!("the limit of open files stays: {error}");
+    }
 }
 
 /// Waits for the signal to end, or for a listener's failure.

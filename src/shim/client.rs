@@ -89,7 +89,10 @@ pub fn reconnect(run_dir: &Path) -> Result<(State, Monitor), Gone> {
     match attempt() {
         Ok((state, connection)) => {
             let Connection { socket, receiver, .. } = connection;
-            Ok((state, Monitor { socket, receiver, child: None }))
+            Ok((
+                state,
+                Monitor { socket, receiver, child: None, is_gone: false },
+            ))
         }
         Err(error) => Err(Gone::learn(run_dir, error)),
     }
@@ -135,6 +138,8 @@ pub struct Monitor {
     receiver: Receiver,
     /// The monitor's process, if this daemon started it.
     child: Option<Child>,
+    /// Whether [`Report::Gone`] was given.
+    is_gone: bool,
 }
 
 /// What [`Monitor::read`] tells.
@@ -154,7 +159,7 @@ impl Monitor {
         receiver: Receiver,
         child: Child,
     ) -> Monitor {
-        Monitor { socket, receiver, child: Some(child) }
+        Monitor { socket, receiver, child: Some(child), is_gone: false }
     }
 
     /// Takes what the monitor has reported, without waiting.
@@ -168,16 +173,21 @@ impl Monitor {
                     Err(_) => return Report::Gone,
                 },
                 Ok(Received::Nothing) => return Report::Nothing,
-                Ok(Received::End) | Err(_) => return Report::Gone,
+                Ok(Received::End) | Err(_) => {
+                    self.is_gone = true;
+                    return Report::Gone;
+                }
             }
         }
     }
 
     /// Reaps the monitor's process if it has ended and is our child; to be
-    /// called after [`Report::Gone`]. Never waits; if the process is not
-    /// quite gone, a later call of any monitor reaps it.
+    /// called after [`Report::Gone`]. One that lingers is not waited for:
+    /// a later call of any monitor reaps it.
     pub fn reap(&mut self) {
         match self.child.take() {
+            // It has closed its socket: the kernel is just ending it.
+            Some(mut child) if self.is_gone => drop(child.wait()),
             Some(child) => launch::leave_to_reaper(child),
             None => launch::reap_all(),
         }

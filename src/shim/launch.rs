@@ -188,7 +188,8 @@ impl Launch {
             let _ = child.kill();
         }
         drop(socket);
-        leave_to_reaper(child);
+        // It has closed its socket or was killed: it ends at once.
+        let _ = child.wait();
     }
 }
 
