@@ -44,10 +44,12 @@ fn bash(program: &str) -> String {
                 names(&flags)
             ));
         }
-        for spec in flags.iter().filter(|spec| !spec.choices.is_empty()) {
+        let chosen = flags.iter().filter(|spec| !spec.choices.is_empty());
+        for (spec, path) in
+            chosen.flat_map(|spec| command.paths.iter().map(move |p| (spec, p)))
+        {
             choices.push_str(&format!(
-                "    \"{} --{}\") words=\"{}\" ;;\n",
-                command.paths[0],
+                "    \"{path} --{}\") words=\"{}\" ;;\n",
                 spec.long,
                 spec.choices.join(" ")
             ));

@@ -102,8 +102,24 @@ impl Host {
             },
             identity: tls.identity.clone(),
         })
-        .map_err(|error| Error::Host(error.to_string()))?;
+        .map_err(|error| Error::Host(self::refusal(tls, &error)))?;
         Ok(Address::Tls { host, port, config })
+    }
+}
+
+/// Says which of the files cannot be used, and why.
+fn refusal(tls: &Tls, error: &tls::Error) -> String {
+    let path = match error {
+        tls::Error::Read(path, _)
+        | tls::Error::Empty(path)
+        | tls::Error::Root(path, _)
+        | tls::Error::Identity(path, _) => path,
+    };
+    match *path == tls.ca {
+        true => format!("Couldn't read ca cert {}: {error}", path.display()),
+        false => {
+            format!("Couldn't load X509 key pair: {error}. Key encrypted?")
+        }
     }
 }
 

@@ -119,7 +119,11 @@ impl Client {
         extra: &[(&str, &str)],
         body: Body<'_>,
     ) -> Result<Response> {
-        let version = self.version()?;
+        let version = match self.version() {
+            // The error of the call itself tells more.
+            Err(Error::Denied { .. }) => api::VERSION,
+            version => version?,
+        };
         let target = format!("/v{version}{path}{query}");
         let response = self.exchange(method, &target, extra, body)?;
         if response.status < 400 {
@@ -158,21 +162,22 @@ impl Client {
         let connection = match self.kept.take() {
             // The daemon may have closed it meanwhile.
             Some(connection) if !connection.is_stale() => connection,
-            _ => self.connect()?,
+            _ => self.connect(method, target)?,
         };
-        let sent = connection.send(request);
-        sent.map_err(|source| {
-            Error::of_http(&self.host, method, target, source)
-        })
+        let failed =
+            |source| Error::of_http(&self.host, method, target, source);
+        connection.send(request).map_err(failed)
     }
 
-    fn connect(&mut self) -> Result<Connection> {
+    /// Opens a connection for a request, which its error names.
+    fn connect(&mut self, method: &str, target: &str) -> Result<Connection> {
         if self.address.is_none() {
             self.address = Some(self.host.address()?);
         }
         let address = self.address.as_ref().expect("it was just set");
-        Connection::connect(address, &Timeouts::default())
-            .map_err(|source| Error::of_http(&self.host, "Get", "", source))
+        let failed =
+            |source| Error::of_http(&self.host, method, target, source);
+        Connection::connect(address, &Timeouts::default()).map_err(failed)
     }
 
     /// Reads the error out of an answer.

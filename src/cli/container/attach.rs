@@ -84,7 +84,11 @@ fn run(
         true => Framing::Terminal,
         false => Framing::Frames,
     };
-    let proxy = if typed.no_proxy { Proxy::Off } else { Proxy::On };
+    // A terminal brings its signals itself.
+    let proxy = match typed.no_proxy || config.tty {
+        true => Proxy::Off,
+        false => Proxy::On,
+    };
     let waiting = client.wait(name, Condition::NotRunning)?;
     let stream = client.attach(name, &to)?;
     let mut relay =

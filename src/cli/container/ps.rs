@@ -146,7 +146,10 @@ fn run(
     let layout = Layout::parse(&format, &columns)?;
     let containers = session.client()?.containers(&list)?;
     let now = Timestamp::now();
-    let rows = containers.iter().map(|container| row(container, now, cut));
+    let rows = containers.iter().map(|container| {
+        let created = Timestamp::from_unix(container.created, 0);
+        row(container, layout.stamp("CreatedAt", created), now, cut)
+    });
     let text = layout.show(HEADS, KIND, rows)?;
     session.print(&text)?;
     Ok(0)
@@ -174,7 +177,8 @@ fn check(format: &str) -> Result<Template, Error> {
     let template = parsed.map_err(|reason| {
         Error::text(format!("failed to parse template: {reason}"))
     })?;
-    let empty = row(&Summary::default(), Timestamp::ZERO, Cut::Yes);
+    let empty =
+        row(&Summary::default(), Value::Null, Timestamp::ZERO, Cut::Yes);
     template
         .run(&layout::object(empty), Missing::Type(KIND), Mode::Values)
         .map_err(|reason| {
@@ -197,7 +201,12 @@ fn shortened(id: &str, cut: Cut) -> &str {
     }
 }
 
-fn row(container: &Summary, now: Timestamp, cut: Cut) -> Row {
+fn row(
+    container: &Summary,
+    created_at: Value,
+    now: Timestamp,
+    cut: Cut,
+) -> Row {
     let created = Timestamp::from_unix(container.created, 0);
     let age = units::human_duration(now.duration_since(created));
     let labels = container.labels.iter();
@@ -214,7 +223,7 @@ fn row(container: &Summary, now: Timestamp, cut: Cut) -> Row {
         ("Names", names(container, cut).into()),
         ("Image", image(container, cut).into()),
         ("Command", command(container, cut).into()),
-        ("CreatedAt", created.format_local().into()),
+        ("CreatedAt", created_at),
         ("RunningFor", format!("{age} ago").into()),
         ("Ports", ports::show(&container.ports).into()),
         ("State", container.state.as_str().into()),
@@ -319,7 +328,7 @@ mod tests {
     fn show(format: &str, cut: Cut) -> String {
         let now = Timestamp::from_unix(1795291722, 0);
         let layout = Layout::parse(format, COLUMNS).unwrap();
-        let rows = [row(&recorded(), now, cut)];
+        let rows = [row(&recorded(), Value::Null, now, cut)];
         layout.show(HEADS, KIND, rows.into_iter()).unwrap()
     }
 

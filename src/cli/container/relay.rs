@@ -98,11 +98,6 @@ impl Relay {
         stdin: bool,
         keys: &str,
     ) -> Result<Relay, Error> {
-        // A container with a terminal gets its signals through it.
-        let proxy = match framing {
-            Framing::Terminal => Proxy::Off,
-            Framing::Frames => proxy,
-        };
         let numbers = match proxy {
             Proxy::On => PASSED_ON,
             Proxy::Off => ENDING,
@@ -276,9 +271,8 @@ impl Relay {
                 Ok(false)
             }
             Err(error) if is_retry(&error) => Ok(false),
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => {
-                Ok(true)
-            }
+            // A proxy in between may cut what the container closed.
+            Err(error) if is_cut(&error) => Ok(true),
             Err(error) => Err(stream_error(error)),
         }
     }
@@ -286,14 +280,15 @@ impl Relay {
     /// Deals with all signals that have come.
     fn signals(&self, client: &mut Client) -> Option<End> {
         while let Some(signal) = self.signals.next() {
-            if self.proxy == Proxy::On {
+            let has_terminal = self.framing == Framing::Terminal;
+            if signal == number::WINCH && has_terminal {
+                self.resize(client);
+            } else if self.proxy == Proxy::On {
                 let name = signal::name(signal).unwrap_or_default();
                 let name = name.strip_prefix("SIG").unwrap_or(name);
                 // It may have ended meanwhile.
                 let _ = client.kill(&self.id, name);
-            } else if signal == number::WINCH {
-                self.resize(client);
-            } else {
+            } else if signal != number::WINCH {
                 return Some(End::Signal(signal));
             }
         }
@@ -395,6 +390,11 @@ pub fn window_size() -> Option<tty::WindowSize> {
 
 fn is_retry(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
+fn is_cut(error: &io::Error) -> bool {
+    let kind = error.kind();
+    matches!(kind, ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof)
 }
 
 fn stream_error(error: io::Error) -> Error {

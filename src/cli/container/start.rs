@@ -104,6 +104,8 @@ fn attached(
         true => Framing::Terminal,
         false => Framing::Frames,
     };
+    // A terminal brings its signals itself.
+    let proxy = if config.tty { Proxy::Off } else { Proxy::On };
     let until = match container.host_config.auto_remove {
         true => Condition::Removed,
         false => Condition::NextExit,
@@ -111,7 +113,7 @@ fn attached(
     let stream = client.attach(id, &to)?;
     let waiting = client.wait(id, until)?;
     let mut relay =
-        Relay::begin(id, framing, Proxy::On, to.stdin, &to.detach_keys)?;
+        Relay::begin(id, framing, proxy, to.stdin, &to.detach_keys)?;
     client.start(id)?;
     relay.resize(client);
     match relay.run(stream, client)? {

@@ -6,6 +6,7 @@ use super::table::{self, LIST};
 use super::template::{Missing, Mode, Template};
 use super::value::Value;
 use crate::cli::error::Error;
+use crate::time::Timestamp;
 
 /// A row of a list: the fields that templates can name.
 pub type Row = Vec<(&'static str, Value)>;
@@ -46,6 +47,15 @@ impl Layout {
             Layout::Table(template) | Layout::Plain(template) => {
                 template.uses(field)
             }
+        }
+    }
+
+    /// A row's time in the local zone, or nothing if no row shows it: the
+    /// zone's rules would be read for each.
+    pub fn stamp(&self, field: &str, time: Timestamp) -> Value {
+        match self.uses(field) {
+            true => time.format_local().into(),
+            false => Value::Null,
         }
     }
 

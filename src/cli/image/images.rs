@@ -6,7 +6,7 @@ use crate::api::image::Summary;
 use crate::cli::command::{Command, With, Words};
 use crate::cli::error::Error;
 use crate::cli::flag::{Flag, Order, Table};
-use crate::cli::format::{FORMAT_HELP_TABLE, Layout, Row};
+use crate::cli::format::{FORMAT_HELP_TABLE, Layout, Row, Value};
 use crate::cli::session::Session;
 use crate::cli::value;
 use crate::client::ListImages;
@@ -117,7 +117,12 @@ fn run(
     let rows = images.iter().flat_map(|image| {
         names(image, rows)
             .into_iter()
-            .map(move |name| row(image, name, now, no_trunc))
+            .map(|name| {
+                let created = Timestamp::from_unix(image.created, 0);
+                let stamp = layout.stamp("CreatedAt", created);
+                row(image, name, stamp, now, no_trunc)
+            })
+            .collect::<Vec<_>>()
     });
     let text = layout.show(HEADS, "*formatter.imageContext", rows)?;
     session.print(&text)?;
@@ -187,7 +192,13 @@ fn names(image: &Summary, digests: Digests) -> Vec<Name> {
     rows
 }
 
-fn row(image: &Summary, name: Name, now: Timestamp, no_trunc: bool) -> Row {
+fn row(
+    image: &Summary,
+    name: Name,
+    created_at: Value,
+    now: Timestamp,
+    no_trunc: bool,
+) -> Row {
     let created = Timestamp::from_unix(image.created, 0);
     let age = units::human_duration(now.duration_since(created));
     let size = u64::try_from(image.size).unwrap_or(0);
@@ -207,7 +218,7 @@ fn row(image: &Summary, name: Name, now: Timestamp, no_trunc: bool) -> Row {
     };
     vec![
         ("Containers", containers.into()),
-        ("CreatedAt", created.format_local().into()),
+        ("CreatedAt", created_at),
         ("CreatedSince", format!("{age} ago").into()),
         ("Digest", name.digest.into()),
         ("ID", shown.into()),
@@ -274,7 +285,7 @@ mod tests {
         let image = image(&["busybox:latest"], &[]);
         let now = Timestamp::from_unix(1795288077 + 3700, 0);
         let name = names(&image, Digests::Hidden).remove(0);
-        let row = row(&image, name, now, false);
+        let row = row(&image, name, Value::Null, now, false);
         let field = |name: &str| {
             row.iter().find(|(n, _)| *n == name).unwrap().1.to_string()
         };
