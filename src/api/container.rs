@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use super::host_config::HostConfig;
 use super::inspect::MountPoint;
@@ -92,9 +94,10 @@ where
     }))
 }
 
-/// The body of `POST /containers/create`.
+/// The body of `POST /containers/create`: on the wire, the fields of
+/// `config` stand beside the two others.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(try_from = "Value")]
 #[allow(missing_docs)]
 pub struct CreateRequest {
     #[serde(flatten)]
@@ -103,6 +106,34 @@ pub struct CreateRequest {
     pub host_config: HostConfig,
     #[serde(rename = "NetworkingConfig")]
     pub networking_config: NetworkingConfig,
+}
+
+impl TryFrom<Value> for CreateRequest {
+    type Error = serde_json::Error;
+
+    /// Takes the body apart. A derived reader would need copies of those of
+    /// all its parts.
+    fn try_from(mut body: Value) -> serde_json::Result<CreateRequest> {
+        let mut part = |name: &str| match body.get_mut(name) {
+            Some(value) => value.take(),
+            None => Value::Null,
+        };
+        let (host, networking) = (part("HostConfig"), part("NetworkingConfig"));
+        Ok(CreateRequest {
+            config: serde_json::from_value(body)?,
+            host_config: or_default(host)?,
+            networking_config: or_default(networking)?,
+        })
+    }
+}
+
+fn or_default<T: Default + DeserializeOwned>(
+    value: Value,
+) -> serde_json::Result<T> {
+    match value {
+        Value::Null => Ok(T::default()),
+        value => serde_json::from_value(value),
+    }
 }
 
 /// The networks that a container is connected to from the start.

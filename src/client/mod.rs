@@ -244,10 +244,14 @@ pub fn objects<T: DeserializeOwned>(
 ) -> impl Iterator<Item = Result<T>> {
     // The buffer takes what there is; it never waits for more than that.
     let buffered = std::io::BufReader::new(stream);
-    serde_json::Deserializer::from_reader(buffered).into_iter().map(|object| {
-        object.map_err(|error| match error.is_io() {
-            true => Error::Stream(error.into()),
-            false => Error::Answer(error),
+    let values = serde_json::Deserializer::from_reader(buffered)
+        .into_iter::<serde_json::Value>();
+    values.map(|value| {
+        value.and_then(serde_json::from_value).map_err(|error| {
+            match error.is_io() {
+                true => Error::Stream(error.into()),
+                false => Error::Answer(error),
+            }
         })
     })
 }

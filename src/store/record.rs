@@ -11,8 +11,9 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Error, Result};
 use crate::id;
@@ -33,16 +34,12 @@ struct Written<'a, T> {
     record: &'a T,
 }
 
+/// A record before its type is known. What it holds is read from a value,
+/// as all of the API's types are: each type needs one reader only.
 #[derive(Deserialize)]
-struct Head {
+struct Whole {
     format: u64,
-    #[serde(rename = "record")]
-    _record: IgnoredAny,
-}
-
-#[derive(Deserialize)]
-struct Whole<T> {
-    record: T,
+    record: Value,
 }
 
 /// Writes a record at `path`, in place of the one that may be there.
@@ -105,19 +102,19 @@ pub fn load<T: DeserializeOwned>(path: &Path, known: u32) -> Result<Option<T>> {
             return Ok(None);
         }
     };
-    let head: Head = match serde_json::from_slice(&bytes) {
-        Ok(head) => head,
+    let whole: Whole = match serde_json::from_slice(&bytes) {
+        Ok(whole) => whole,
         Err(error) => {
             set_aside(path, &error.to_string());
             return Ok(None);
         }
     };
-    if head.format > u64::from(known) {
+    if whole.format > u64::from(known) {
         let path = path.to_path_buf();
-        return Err(Error::Newer { path, format: head.format, known });
+        return Err(Error::Newer { path, format: whole.format, known });
     }
-    match serde_json::from_slice::<Whole<T>>(&bytes) {
-        Ok(whole) => Ok(Some(whole.record)),
+    match serde_json::from_value(whole.record) {
+        Ok(record) => Ok(Some(record)),
         Err(error) => {
             set_aside(path, &error.to_string());
             Ok(None)
