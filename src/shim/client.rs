@@ -76,7 +76,8 @@ pub fn resume(run_dir: &Path) -> Result<(), Error> {
 }
 
 /// Finds the monitor of a container again, after a restart of the daemon.
-/// The error says what is known if there is none any more.
+/// The error says what is known if there is none any more. One that is
+/// about to end is waited for until it has released root and cgroup.
 pub fn reconnect(run_dir: &Path) -> Result<(State, Monitor), Gone> {
     let attempt = || {
         let mut connection = Connection::open(run_dir)?;
@@ -115,11 +116,11 @@ pub enum Gone {
 
 impl Gone {
     fn learn(run_dir: &Path, error: Error) -> Gone {
-        if !matches!(error, Error::Gone) {
-            return Gone::Silent(error);
-        }
         if let Some(exit) = record::load_exit(run_dir) {
             return Gone::Exited(exit);
+        }
+        if !matches!(error, Error::Gone) {
+            return Gone::Silent(error);
         }
         match record::load_state(run_dir) {
             Some(state) if state.boot_id == record::boot_id() => {

@@ -65,9 +65,8 @@ fn run() -> Result<(), Error> {
             service.connections.push(connection);
             let pid_shared = start.spec.namespaces.pid != Namespace::New;
             let run_dir = start.run_dir.clone();
-            // The specification is not needed any more; its memory is.
+            // Not needed any more; a container may run for years.
             drop(start);
-            service.shrink();
             service.run(&running);
             settle(running, root, service, &run_dir, pid_shared)
         }
@@ -256,7 +255,7 @@ fn assemble(
         listener: None,
         connections: Vec::new(),
         piece: Piece::new(),
-        drowsy: false,
+        stirred: true,
     })
 }
 
@@ -303,12 +302,13 @@ fn settle(
     }
     service.part();
     let saved = record::save_exit(run_dir, &exit);
-    service.listener = None;
     service.report(&exit);
-    // From here on nobody waits for us but a next start of this container.
+    // From here on nobody waits for us but a next start of this container:
+    // it may begin when our connections and our socket have closed.
     drop(root);
     release(&running);
     service.connections.clear();
+    service.listener = None;
     service.linger();
     saved
 }

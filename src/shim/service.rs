@@ -1,8 +1,9 @@
 //! The monitor's loop, from the program's start to its end: output to log
 //! and clients, input from clients, the control socket.
 //!
-//! It sleeps in one `poll(2)` without a time-out and wakes for events only.
-//! Nothing in it waits for a peer.
+//! It sleeps in one `poll(2)` without a time-out and wakes for events only;
+//! once after each burst of events it wakes a second later, gives memory
+//! back, and sleeps on. Nothing in it waits for a peer.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -25,6 +26,9 @@ use crate::time::Timestamp;
 /// The most connections to the control socket at once. Only root connects,
 /// and every connection but the daemon's own is short.
 const CONNECTIONS: usize = 256;
+
+/// How long nothing has to happen before memory is given back.
+const SETTLING: Duration = Duration::from_secs(1);
 
 /// What the loop needs of the container.
 pub(super) trait Container {
@@ -57,8 +61,8 @@ pub(super) struct Service {
     pub listener: Option<UnixListener>,
     pub connections: Vec<Connection>,
     pub piece: Piece,
-    /// A long sleep is ahead: the program's text is dropped before it.
-    pub drowsy: bool,
+    /// Something has happened since memory was last given back.
+    pub stirred: bool,
 }
 
 /// A connection of a daemon.
@@ -96,7 +100,7 @@ impl Service {
     pub(super) fn run(&mut self, container: &dyn Container) {
         let mut ended = container.has_ended();
         while !ended {
-            let ready = match self.wait(container.end_fd(), None) {
+            let ready = match self.wait(container.end_fd()) {
                 Ok(ready) => ready,
                 Err(error) => {
                     // Only ENOMEM and the like: pass by on the next turn.
@@ -162,7 +166,7 @@ impl Service {
     pub(super) fn linger(&mut self) {
         self.part();
         while !self.attached.is_empty() {
-            match self.wait(None, None) {
+            match self.wait(None) {
                 Ok(ready) => {
                     for (who, flags) in ready {
                         self.stream(who, flags);
@@ -185,7 +189,6 @@ impl Service {
     fn wait<'a>(
         &'a mut self,
         exit: Option<BorrowedFd<'a>>,
-        timeout: Option<Duration>,
     ) -> crate::sys::Result<Vec<(Ready, PollFlags)>> {
         let mut who = Vec::with_capacity(8);
         let mut fds = Vec::with_capacity(8);
@@ -220,11 +223,15 @@ impl Service {
             let socket = connection.socket.as_fd();
             add(Ready::Connection(at), socket, PollFlags::IN);
         }
-        if std::mem::take(&mut self.drowsy) {
-            // As late as can be: what runs after this comes back.
-            memory::drop_text();
+        if !self.stirred || poll::poll(&mut fds, Some(SETTLING))? == 0 {
+            if std::mem::take(&mut self.stirred) {
+                memory::trim_heap();
+                // As late as can be: what runs after this comes back.
+                memory::drop_text();
+            }
+            poll::poll(&mut fds, None)?;
         }
-        poll::poll(&mut fds, timeout)?;
+        self.stirred = true;
         let flags = fds.iter().map(PollFd::revents);
         let mut ready: Vec<_> = who.into_iter().zip(flags).collect();
         ready.retain(|(_, flags)| !flags.is_empty());
@@ -415,24 +422,8 @@ impl Service {
 
     /// Drops what is over.
     fn tidy(&mut self) {
-        let before = self.attached.len() + self.connections.len();
         self.attached.retain(|client| !client.is_over());
         self.connections.retain(|connection| !connection.over);
-        if self.attached.is_empty()
-            && before != self.attached.len() + self.connections.len()
-        {
-            // Somebody left and nobody is there: it may be long until the
-            // next event.
-            self.shrink();
-        }
-    }
-
-    /// Gives memory back before a long sleep.
-    pub(super) fn shrink(&mut self) {
-        self.attached.shrink_to_fit();
-        self.connections.shrink_to_fit();
-        memory::trim_heap();
-        self.drowsy = true;
     }
 }
 

@@ -42,6 +42,8 @@ pub fn drop_text() {
         // program file: its pages are clean copies of the file, so that
         // dropping them changes no byte.
         unsafe {
+            // Or the next touch of one page maps two megabytes.
+            libc::madvise(start as *mut _, len, libc::MADV_NOHUGEPAGE);
             libc::madvise(start as *mut _, len, libc::MADV_DONTNEED);
         }
     }

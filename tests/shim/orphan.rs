@@ -59,7 +59,8 @@ fn the_monitor_stands_alone_small_and_asleep() {
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
     };
     assert_eq!(status("Threads:"), 1);
-    std::thread::sleep(Duration::from_millis(100));
+    // It gives its memory back first.
+    std::thread::sleep(Duration::from_millis(1500));
     let before = status("voluntary_ctxt_switches:");
     std::thread::sleep(Duration::from_millis(700));
     assert_eq!(status("voluntary_ctxt_switches:"), before);

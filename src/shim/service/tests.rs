@@ -96,7 +96,7 @@ impl Rig {
             listener: Some(listener),
             connections: Vec::new(),
             piece: Piece::new(),
-            drowsy: false,
+            stirred: true,
         };
         let fake = Arc::new(Fake { exit: EventFd::open().unwrap() });
         let container = fake.clone();
