@@ -73,6 +73,7 @@ pub fn parse_globals(words: &[OsString]) -> Role {
     let read = flag::parse(daemon_flags::FLAGS, order, words, &mut daemon);
     if daemon.daemon {
         return match read {
+            Ok(_) if daemon.version => show(&globals::version_line()),
             Ok(rest) if rest.is_empty() => Role::Daemon(Box::new(daemon)),
             Ok(_) => fail(&Error::text(format!(
                 "{program}: the daemon accepts no arguments\n\n\
@@ -190,4 +191,39 @@ fn report(error: &Error) -> i32 {
         let _ = writeln!(std::io::stderr(), "{error}");
     }
     error.status()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn role(words: &str) -> String {
+        let words: Vec<OsString> =
+            words.split(' ').map(OsString::from).collect();
+        match parse_globals(&words) {
+            Role::Daemon(options) => format!("daemon {:?}", options.hosts),
+            Role::Client(call) => {
+                format!("client {:?} {:?}", call.globals.hosts, call.words)
+            }
+            Role::Done(status) => format!("done {status}"),
+        }
+    }
+
+    #[test]
+    fn the_daemon_is_asked_for_among_the_first_flags_only() {
+        let cases = [
+            ("/x/skiff -d -H unix:///s", "daemon [\"unix:///s\"]"),
+            ("skiff --data-root /r -d", "daemon []"),
+            ("skiff --daemon=\"true\" -D", "daemon []"),
+            ("skiff -c x -d", "daemon []"),
+            ("skiff -d=false ps -a", "client [] [\"ps\", \"-a\"]"),
+            ("skiff -H s run -d b", "client [\"s\"] [\"run\", \"-d\", \"b\"]"),
+            ("skiff --data-root /r ps", "done 125"),
+            ("skiff -d ps", "done 1"),
+            ("skiff -d --nosuch", "done 125"),
+        ];
+        for (words, expected) in cases {
+            assert_eq!(role(words), expected, "{words}");
+        }
+    }
 }
