@@ -117,6 +117,15 @@ impl Drop for Box {
             until("the monitor is gone", || !alive(state.shim_pid));
             drop(monitor);
         }
+        let disk = self.dir.join("disk");
+        if disk.exists() {
+            // A failed test has left it mounted, or it fails harmlessly.
+            let _ = std::process::Command::new("umount")
+                .arg("-l")
+                .arg(&disk)
+                .stderr(std::process::Stdio::null())
+                .status();
+        }
         let _ = std::fs::remove_dir_all(&self.dir);
     }
 }
