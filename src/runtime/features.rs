@@ -8,6 +8,8 @@
 
 use std::ops::BitOr;
 
+use crate::sys::process;
+
 /// One feature of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Feature {
@@ -73,12 +75,17 @@ impl Features {
         Features(0)
     }
 
-    /// Allows all but those that the environment forbids.
+    /// Allows all but those that the environment forbids, and what this
+    /// kernel would complain of in its log when it is tried.
     pub fn from_env() -> Features {
-        match std::env::var(Features::ENVIRONMENT) {
+        let mut set = match std::env::var(Features::ENVIRONMENT) {
             Ok(names) => Features::without(&names),
             Err(_) => Features::all(),
+        };
+        if !is_since(&process::kernel_release(), LOWERDIR_PLUS.since) {
+            set.0 &= !LOWERDIR_PLUS.bit;
         }
+        set
     }
 
     /// Allows all but the named ones.
@@ -108,10 +115,16 @@ impl BitOr<Feature> for Features {
     }
 }
 
-/// Whether an error means "this kernel (or the filter around us) does not
-/// know the call", so that the fallback is due.
-pub fn is_missing(error: &crate::sys::Error) -> bool {
-    error.is_missing_call()
+/// Whether a kernel release (`6.1.0-56-cloud-amd64`) is at least a version
+/// (`6.7`).
+fn is_since(release: &str, version: &str) -> bool {
+    let numbers = |text: &str| -> Vec<u32> {
+        text.split(|c: char| !c.is_ascii_digit())
+            .map_while(|word| word.parse().ok())
+            .take(2)
+            .collect()
+    };
+    numbers(release) >= numbers(version)
 }
 
 #[cfg(test)]
@@ -125,6 +138,15 @@ mod tests {
         assert!(set.allow(CLONE3));
         assert_eq!(Features::without("all"), Features::none());
         assert_eq!(Features::without(""), Features::all());
+    }
+
+    #[test]
+    fn releases_are_compared_by_their_numbers() {
+        assert!(!is_since("6.1.0-56-cloud-amd64", "6.7"));
+        assert!(is_since("6.18.44-x", "6.7"));
+        assert!(is_since("10.0", "6.7"));
+        assert!(!is_since("5.15", "6.7"));
+        assert!(!is_since("", "6.7"));
     }
 
     #[test]

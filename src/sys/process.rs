@@ -420,6 +420,11 @@ pub fn set_domainname(name: &str) -> Result<()> {
     check(rc.into(), || format!("setdomainname({name:?})"))
 }
 
+/// The kernel's release: `6.1.0-56-cloud-amd64` (uname(2)).
+pub fn kernel_release() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
 /// Whether the effective user may execute `path` (faccessat2(2) with
 /// AT_EACCESS); falls back to access(2) before 5.8.
 pub fn may_execute(path: &CStr) -> Result<()> {

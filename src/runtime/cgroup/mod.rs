@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::devices;
+use super::features::{self, Features};
 use super::spec::{DeviceRule, Resources};
 use crate::sys;
 pub use layout::{Kind, Layout};
@@ -253,6 +254,7 @@ impl Group {
     /// (v2, 5.14), else until none is left, within a bound.
     pub fn kill_all(&self) -> Result<()> {
         if let Some(dir) = self.v2_dir()
+            && Features::from_env().allow(features::CGROUP_KILL)
             && write::file(&dir.join("cgroup.kill"), "1").is_ok()
         {
             return Ok(());
@@ -373,6 +375,18 @@ pub fn leave(layout: &Layout, own: &str) -> Result<()> {
         write::file(&dir.join("tasks"), "0")?;
     }
     Ok(())
+}
+
+/// Removes [`PARENT`] and the monitors' group where nothing is left in
+/// them: for a daemon that ends without containers.
+pub fn tidy(layout: &Layout) {
+    let roots = layout.v1().iter().map(layout::Hierarchy::dir);
+    for root in roots.chain(layout.v2()) {
+        let parent = root.join(PARENT.trim_start_matches('/'));
+        // What is in use stays.
+        let _ = std::fs::remove_dir(parent.join(MONITORS));
+        let _ = std::fs::remove_dir(parent);
+    }
 }
 
 /// Makes a group's directory and its parents. One that is left from a dead

@@ -16,9 +16,12 @@ use crate::sys::process::{self, Namespaces};
 impl Init<'_> {
     /// Waits until the caller has made the group, and joins it.
     pub(super) fn join_cgroup(&mut self, namespace: bool) -> Result<()> {
-        match self.channel.receive() {
-            Ok(Received::Message(Message::Cgroup, _)) => (),
-            _ => return Err(StartError::init("the caller is gone")),
+        // In v2 it was made before this process.
+        if self.group.kind() != Kind::V2 {
+            match self.channel.receive() {
+                Ok(Received::Message(Message::Cgroup, _)) => (),
+                _ => return Err(StartError::init("the caller is gone")),
+            }
         }
         if self.joins {
             self.group.join().map_err(|error| {
