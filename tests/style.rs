@@ -18,6 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("units", &["sys"]),
     ("signal", &["sys"]),
     ("users", &["sys"]),
+    ("wait", &["sys"]),
     ("dns", &["sys", "time"]),
     ("archive", &["sys", "time"]),
     ("http", &["sys", "dns", "time"]),
@@ -43,7 +44,8 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// The pure leaf files.
-const LEAVES: &[&str] = &["id", "names", "time", "units", "signal", "users"];
+const LEAVES: &[&str] =
+    &["id", "names", "time", "units", "signal", "users", "wait"];
 
 /// Wiring: these files may use everything.
 const WIRING: &[&str] = &["lib", "main", "daemon"];

@@ -31,7 +31,11 @@ pub use filters::Filters;
 pub use image::{Force, ImageListOptions, ImportOptions, Pull, PullOptions};
 pub use settings::{LiveRestore, Settings};
 
+pub use crate::logs::{Entry as LogEntry, Stream as LogStream};
+pub use crate::oci::Platform;
 use crate::registry;
+pub use crate::registry::Credentials;
+pub use crate::shim::{Framing, Streams};
 use crate::store::Store;
 
 /// The engine: everything that the API can reach.

@@ -40,10 +40,11 @@ impl Engine {
         };
         Version {
             platform: Platform { name: format!("skiff {SKIFF}") },
-            components: vec![
-                component("Engine", ENGINE_VERSION, text(&details)),
-                component("skiff", SKIFF, text(&[("GitCommit", "")])),
-            ],
+            components: vec![component(
+                "Engine",
+                ENGINE_VERSION,
+                text(&details),
+            )],
             version: ENGINE_VERSION.into(),
             api_version: VERSION.into(),
             min_api_version: MIN_VERSION.into(),

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::engine::{AttachOptions, Engine};
+use crate::engine::{AttachOptions, Engine, Framing, Streams};
 use crate::server::{Error, Exchange, Hijack};
-use crate::shim::{Framing, Streams};
 
 /// Hands the client's connection to the container. The engine has no part
 /// in it from then on.

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use super::parameter;
 use crate::api::stream::{self, Stream};
-use crate::engine::{Engine, LogOptions, NextLine};
-use crate::logs::{self, Entry};
+use crate::engine::{Engine, LogEntry, LogOptions, LogStream, NextLine};
 use crate::server::{ChunkedWriter, Error, Exchange};
 
 /// How many bytes are gathered before they are sent, unless the log ends or
@@ -77,15 +76,15 @@ fn send(out: &mut ChunkedWriter<'_>, batch: &mut Vec<u8>) -> io::Result<()> {
     sent
 }
 
-fn frame(batch: &mut Vec<u8>, entry: &Entry, tty: bool, stamps: Stamps) {
+fn frame(batch: &mut Vec<u8>, entry: &LogEntry, tty: bool, stamps: Stamps) {
     let stamp = match stamps {
         Stamps::Yes => format!("{} ", entry.time.format_fixed()),
         Stamps::No => String::new(),
     };
     if !tty {
         let stream = match entry.stream {
-            logs::Stream::Stdout => Stream::Stdout,
-            logs::Stream::Stderr => Stream::Stderr,
+            LogStream::Stdout => Stream::Stdout,
+            LogStream::Stderr => Stream::Stderr,
         };
         let size = u32::try_from(stamp.len() + entry.line.len());
         // A line is bounded by the log's reader, far below 4 GiB.

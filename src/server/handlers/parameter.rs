@@ -7,9 +7,8 @@ use base64::engine::general_purpose::{
 use serde::Deserialize;
 
 use crate::api;
+use crate::engine::{Credentials, Platform};
 use crate::http::query::Query;
-use crate::oci::Platform;
-use crate::registry::Credentials;
 use crate::server::{Error, Exchange};
 use crate::time::{self, Timestamp};
 
