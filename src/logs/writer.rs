@@ -93,7 +93,30 @@ impl Writer {
         self.dropped
     }
 
-    fn append(&mut self, bytes: &[u8], lines: u64) {
+    /// Appends encoded lines, to more than one file if they are more than
+    /// one may hold.
+    fn append(&mut self, mut bytes: &[u8], mut lines: u64) {
+        while let Some(max) = self.config.max_size {
+            let room = max.saturating_sub(self.size_after_rotation());
+            let Some(end) = line_end_beyond(bytes, room) else { break };
+            let (part, rest) = bytes.split_at(end);
+            let ends = part.iter().filter(|b| **b == b'\n').count() as u64;
+            self.append_part(part, ends.min(lines));
+            bytes = rest;
+            lines -= ends.min(lines);
+        }
+        self.append_part(bytes, lines);
+    }
+
+    /// Size of the file that the next line goes to.
+    fn size_after_rotation(&self) -> u64 {
+        match self.config.max_size {
+            Some(max) if self.size >= max => 0,
+            _ => self.size,
+        }
+    }
+
+    fn append_part(&mut self, bytes: &[u8], lines: u64) {
         if bytes.is_empty() {
             return;
         }
@@ -128,6 +151,14 @@ impl Writer {
             self.size = size;
         }
     }
+}
+
+/// Where the line ends that takes a file to its size, unless it is the last.
+fn line_end_beyond(bytes: &[u8], room: u64) -> Option<usize> {
+    let from = usize::try_from(room.saturating_sub(1)).ok()?;
+    let rest = bytes.get(from..)?;
+    let end = from + rest.iter().position(|b| *b == b'\n')? + 1;
+    (end < bytes.len()).then_some(end)
 }
 
 /// Makes the name of the newest file free.
@@ -281,6 +312,31 @@ mod tests {
         assert!(!dir.join("log.3").exists());
         config.remove().unwrap();
         assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn one_write_may_fill_several_files() {
+        let dir = dir("burst");
+        let config = Config {
+            max_size: Some(1000),
+            max_file: 3,
+            ..Config::json_file(dir.join("log"))
+        };
+        let mut writer = Writer::open(&config).unwrap();
+        let lines: String = (0..200).map(|n| format!("line {n}\n")).collect();
+        writer.feed(Stream::Stdout, lines.as_bytes(), at(1));
+        let mut kept = String::new();
+        for name in ["log.2", "log.1", "log"] {
+            let text = std::fs::read_to_string(dir.join(name)).unwrap();
+            assert!(text.len() < 1100, "{name}: {}", text.len());
+            assert!(text.ends_with('\n'));
+            kept.push_str(&text);
+        }
+        let last: Vec<&str> = kept.lines().collect();
+        assert!(last[last.len() - 1].contains("line 199"));
+        assert!(last[last.len() - 2].contains("line 198"));
+        assert!(!dir.join("log.3").exists());
         std::fs::remove_dir_all(dir).unwrap();
     }
 

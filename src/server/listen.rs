@@ -26,6 +26,8 @@ pub const WORKERS: usize = 512;
 
 /// The port of an address that names none.
 const PORT: u16 = 2375;
+/// The host of an address that names none.
+const HOST: &str = "127.0.0.1";
 
 /// The group that the socket belongs to if none is named.
 pub const DEFAULT_GROUP: &str = "docker";
@@ -35,7 +37,7 @@ pub const DEFAULT_GROUP: &str = "docker";
 pub enum Address {
     /// `unix://PATH`
     Unix(PathBuf),
-    /// `tcp://HOST:PORT`; no host means all addresses.
+    /// `tcp://HOST:PORT`; no host means the loopback.
     Tcp {
         /// Name, address, or nothing.
         host: String,
@@ -135,7 +137,11 @@ fn parse_tcp(text: &str) -> Option<Address> {
         digits => digits.parse().ok()?,
     };
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.:".contains(&b);
-    let host = host.to_string();
+    // As for dockerd, an open port has to be asked for by address.
+    let host = match host {
+        "" => HOST.to_string(),
+        host => host.to_string(),
+    };
     host.bytes().all(allowed).then_some(Address::Tcp { host, port })
 }
 
@@ -336,7 +342,7 @@ mod tests {
         for (text, expected) in [
             ("unix:///run/x.sock", Some(Address::Unix("/run/x.sock".into()))),
             ("tcp://127.0.0.1:2376", tcp("127.0.0.1", 2376)),
-            ("tcp://:80", tcp("", 80)),
+            ("tcp://:80", tcp("127.0.0.1", 80)),
             ("tcp://host", tcp("host", 2375)),
             ("tcp://[::1]:0", tcp("::1", 0)),
             ("tcp://[::1]", tcp("::1", 2375)),

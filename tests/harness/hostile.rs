@@ -143,6 +143,12 @@ impl Drop for Hostile {
 }
 
 fn serve(stream: TcpStream, state: &Mutex<State>) {
+    // A client that tries TLS first is told at once that this is none.
+    let mut first = [0];
+    if stream.peek(&mut first).unwrap_or(0) == 0 || first[0] == 0x16 {
+        let _ = stream.shutdown(Shutdown::Both);
+        return;
+    }
     let Ok(reading) = stream.try_clone() else { return };
     let mut lines = BufReader::new(reading).lines();
     let mut stream = stream;

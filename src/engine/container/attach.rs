@@ -78,15 +78,24 @@ impl Engine {
 
     /// Hands a client's connection, with the bytes already read from it, to
     /// the container's monitor; before the start it is kept for it.
-    pub fn connect_attached(
+    /// `hijack` answers the client and gives its connection up.
+    pub fn connect_attached<E: From<Error>>(
         &self,
         attach: Attach,
-        socket: OwnedFd,
-        early: Vec<u8>,
-    ) -> Result<()> {
+        hijack: impl FnOnce() -> std::result::Result<(OwnedFd, Vec<u8>), E>,
+    ) -> std::result::Result<(), E> {
         let Attach { container, options, detach_keys, framing } = attach;
-        if options.logs {
+        // Under the lock: a client that starts the container as soon as it
+        // is answered must be among those that are handed over, and a start
+        // in progress is over and can be reached.
+        let mut operation = container.operate();
+        let (socket, early) = hijack()?;
+        let has_log = container.snapshot().life.phase != Phase::Created;
+        if options.logs && has_log {
+            // A slow reader must not hold the container up.
+            drop(operation);
             self.replay(&container, &options.streams, framing, &socket)?;
+            operation = container.operate();
         }
         if !options.live {
             return Ok(());
@@ -94,9 +103,17 @@ impl Engine {
         let streams = options.streams;
         let attachment =
             Attachment { socket, early, streams, framing, detach_keys };
-        // Under the lock: a start in progress either gets the client handed
-        // over, or is over and can be reached.
-        let _operation = container.operate();
+        let kept = self.keep_attached(&container, attachment);
+        drop(operation);
+        Ok(kept?)
+    }
+
+    /// Called under `operation`.
+    fn keep_attached(
+        &self,
+        container: &Container,
+        attachment: Attachment,
+    ) -> Result<()> {
         let snapshot = container.snapshot();
         self.container_event(&snapshot.record, "attach", &[]);
         if snapshot.life.has_process() {

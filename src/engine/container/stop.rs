@@ -45,12 +45,7 @@ impl Engine {
             options.timeout.or(record.config.stop_timeout).unwrap_or(PATIENCE);
         let exit = container.wait(Condition::NextExit)?;
         if self.request_end(&container, EndedBy::Client)? {
-            self.send_signal(&container, number)?;
-            self.container_event(
-                &record,
-                "kill",
-                &[("signal", number.to_string())],
-            );
+            self.signal_for_end(&container, number)?;
             self.await_end(&container, &exit, timeout, client)?;
         }
         self.container_event(&record, "stop", &[]);
@@ -110,24 +105,26 @@ impl Engine {
         self.kill_and_wait(container, exit)
     }
 
+    /// Sends a signal that is to end a container. One that has just ended
+    /// by itself is fine: its exit is told in a moment.
+    fn signal_for_end(&self, container: &Container, number: i32) -> Result<()> {
+        match self.send_signal(container, number) {
+            Err(Error::NotRunning(_)) => return Ok(()),
+            sent => sent?,
+        }
+        let record = container.snapshot().record.clone();
+        let signal = ("signal", number.to_string());
+        self.container_event(&record, "kill", &[signal]);
+        Ok(())
+    }
+
     /// Kills a container and waits until it has ended.
     pub(super) fn kill_and_wait(
         &self,
         container: &Container,
         exit: &Wait,
     ) -> Result<()> {
-        match self.send_signal(container, SIGKILL) {
-            Ok(()) => {}
-            // It has just ended by itself.
-            Err(Error::NotRunning(_)) => return Ok(()),
-            Err(error) => return Err(error),
-        }
-        let record = container.snapshot().record.clone();
-        self.container_event(
-            &record,
-            "kill",
-            &[("signal", SIGKILL.to_string())],
-        );
+        self.signal_for_end(container, SIGKILL)?;
         match wait::first_ready(&[exit.as_fd()], None, Some(KILL_PATIENCE)) {
             Ok(Ready::Fd(_) | Ready::HungUp) => Ok(()),
             Ok(Ready::TimedOut) => Err(Error::Internal(format!(

@@ -29,12 +29,14 @@ pub fn attach(
         Framing::Raw => Hijack::Raw,
         Framing::Multiplexed => Hijack::Multiplexed,
     };
-    let (stream, early) = exchange.hijack(framing)?;
-    match stream.into_fd() {
-        Ok(socket) => Ok(engine.connect_attached(attach, socket, early)?),
-        Err(_) => Err(Error::new(
-            501,
-            "attaching over TLS is not supported by this engine",
-        )),
-    }
+    engine.connect_attached(attach, || {
+        let (stream, early) = exchange.hijack(framing)?;
+        match stream.into_fd() {
+            Ok(socket) => Ok((socket, early)),
+            Err(_) => Err(Error::new(
+                501,
+                "attaching over TLS is not supported by this engine",
+            )),
+        }
+    })
 }
