@@ -142,7 +142,11 @@ impl Launch {
         let proceeded = self.proceeded;
         let connection = self.connection()?;
         if !proceeded {
-            connection.send(&Request::Proceed)?;
+            match connection.send(&Request::Proceed) {
+                // It has failed meanwhile; its last words tell why.
+                Ok(()) | Err(Error::Gone) => {}
+                Err(error) => return Err(error),
+            }
         }
         let state = loop {
             match connection.receive()? {

@@ -35,6 +35,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// outside of it still holds them.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long the monitor of an earlier start may take to undo it.
+const UNDO_PATIENCE: Duration = Duration::from_secs(15);
+
 /// The monitor's `main`: entered when the program is executed under the
 /// name [`ROLE`], with the start socket as descriptor 0.
 pub fn main() -> ! {
@@ -57,6 +60,8 @@ fn run() -> Result<(), Error> {
     };
     leave_cgroup();
     let start = daemon.start()?;
+    // Held until this process ends.
+    let _own = take_run_dir(&start.run_dir)?;
     match make(&start, &mut daemon) {
         Ok((running, root, mut service)) => {
             let running = Watched::new(running)?;
@@ -78,6 +83,29 @@ fn run() -> Result<(), Error> {
                 other => StartError::plain(other),
             };
             answer(&daemon.socket, &Reply::Failed { error }, &[])
+        }
+    }
+}
+
+/// Takes the run directory for this monitor alone. One of an earlier start
+/// may still be undoing it, after its daemon died: what it clears away, the
+/// cgroup included, has the names that this one is to use.
+fn take_run_dir(run_dir: &Path) -> Result<File, Error> {
+    let system = |e| Error::System(sys::Error::from_io("open(run_dir)", &e));
+    let directory = File::open(run_dir).map_err(system)?;
+    let deadline = Instant::now() + UNDO_PATIENCE;
+    loop {
+        match sys::fs::try_lock(directory.as_fd()) {
+            Ok(true) => return Ok(directory),
+            Ok(false) if Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Ok(false) => {
+                return Err(Error::Protocol(
+                    "another monitor has this container".into(),
+                ));
+            }
+            Err(error) => return Err(Error::System(error)),
         }
     }
 }

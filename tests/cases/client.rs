@@ -11,7 +11,7 @@ use crate::harness::command::{Beside, Run};
 use crate::harness::image::{Image, busybox_root};
 use crate::harness::recorded::same_as;
 use crate::harness::registry::Registry;
-use crate::harness::{Daemon, daemon, host, until};
+use crate::harness::{Daemon, daemon, until};
 
 #[test]
 fn its_outputs_are_those_of_the_reference() {
@@ -287,7 +287,10 @@ fn attach_start_and_wait() {
     let line = "echo up; until [ -e /go ]; do sleep 0.05; done; exit 6";
     daemon.run("web", line);
     let mut attach = daemon.beside(&["attach", "--no-stdin", "web"]);
-    until("the attachment", || host::is_alive(attach.pid()).then_some(()));
+    until("the attachment", || {
+        let events = daemon.past_events("");
+        events.iter().any(|event| event["Action"] == "attach").then_some(())
+    });
     daemon.skiff(&["kill", "web"]).ok();
     assert_eq!(attach.line(), None);
     assert_eq!(attach.end().0, 137);

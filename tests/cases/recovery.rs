@@ -356,6 +356,9 @@ fn what_ran_before_a_reboot_has_ended() {
         until("the end", || (!host::is_alive(pid)).then_some(()));
     }
     fs::remove_dir_all(daemon.exec()).expect("the run directory");
+    for group in host::cgroups(&daemon.container_ids()) {
+        until("an empty cgroup", || fs::remove_dir(&group).ok());
+    }
     daemon.launch();
     let state = daemon.inspect("web")["State"].clone();
     assert_eq!(state["Status"], "exited", "{state}");

@@ -219,6 +219,11 @@ impl Daemon {
         matches!(ended, Some(Ok(None)))
     }
 
+    /// The ids of the containers that were there when it last ended.
+    pub fn container_ids(&self) -> Vec<String> {
+        self.ids.clone()
+    }
+
     /// Notes the ids of all containers, by which their cgroups are found.
     fn remember_ids(&mut self) {
         let known = host::names_in(self.data().join("containers"));
