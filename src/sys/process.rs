@@ -406,6 +406,44 @@ pub fn set_name(name: &CStr) -> Result<()> {
     prctl(libc::PR_SET_NAME, name.as_ptr() as u64, "PR_SET_NAME")
 }
 
+/// Overwrites the command line that ps shows. The arguments and the
+/// environment that this process was started with are gone then: neither
+/// must be read any more, and there must be one thread only.
+pub fn set_command_line(text: &[u8]) -> Result<()> {
+    let path = "/proc/self/stat";
+    let stat = std::fs::read_to_string(path)
+        .map_err(|e| Error::from_io(format!("open({path:?})"), &e))?;
+    // Behind the name, which ends with the last parenthesis, field 3
+    // stands first; 48 to 51 are the bounds of arguments and environment.
+    let fields = stat.rsplit(") ").next().unwrap_or("");
+    let bound = |field: usize| -> usize {
+        let word = fields.split(' ').nth(field - 3);
+        word.and_then(|word| word.trim().parse().ok()).unwrap_or(0)
+    };
+    let (start, args_end) = (bound(48), bound(49));
+    let (env_start, env_end) = (bound(50), bound(51));
+    if start == 0 || args_end < start {
+        return Err(Error::new("command line", libc::EINVAL));
+    }
+    // The kernel reads on into the environment, where it is adjacent, if
+    // the arguments do not end with a NUL (proc(5)).
+    let end = match env_start == args_end && env_end >= args_end {
+        true => env_end,
+        false => args_end,
+    };
+    let room = end - start;
+    let length = text.len().min(room.saturating_sub(1));
+    // SAFETY: the kernel says that this is the memory of this process's own
+    // arguments and environment, which is mapped for writing; by contract
+    // nobody reads it as such any more.
+    unsafe {
+        let memory = start as *mut u8;
+        std::ptr::write_bytes(memory, 0, room);
+        std::ptr::copy_nonoverlapping(text.as_ptr(), memory, length);
+    }
+    Ok(())
+}
+
 /// Sets the host name of the caller's uts namespace.
 pub fn set_hostname(name: &str) -> Result<()> {
     // SAFETY: pointer and length are of one slice.

@@ -211,11 +211,15 @@ impl Init<'_> {
         let stat = fs::stat(&fd).map_err(failed(words()))?;
         let plain = How::one(Flags::default());
         if stat.kind != Kind::Dir {
-            let null = self
-                .open_in_root(Path::new("/dev/null"), OFlags::PATH)
-                .map_err(failed(words()))?;
+            let null = Path::new("/dev/null");
+            let own = self.open_in_root(null, OFlags::PATH);
+            let source = match &own {
+                Ok(fd) => Source::Fd(fd.as_fd()),
+                // A container without /dev: the host's serves.
+                Err(_) => Source::Path(null),
+            };
             return self
-                .bind(Source::Fd(null.as_fd()), fd.as_fd(), plain)
+                .bind(source, fd.as_fd(), plain)
                 .map_err(failed(words()));
         }
         // One empty directory serves for all.

@@ -41,6 +41,12 @@ pub(super) fn run(channel: Channel, program: &Program, terminal: bool) -> i32 {
     drop(channel);
     // What ps shows.
     let _ = process::set_name(c"docker-init");
+    let mut line = b"/sbin/docker-init\0--".to_vec();
+    for arg in &program.args {
+        line.push(0);
+        line.extend(arg.to_bytes());
+    }
+    let _ = process::set_command_line(&line);
     loop {
         match process::wait_signal(mask) {
             Ok(SIGCHLD) => {

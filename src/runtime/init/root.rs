@@ -10,7 +10,7 @@ use super::{Init, failed};
 use crate::runtime::error::{Result, StartError};
 use crate::runtime::features::{LOWERDIR_PLUS, MOUNT_API, OVERLAY_VOLATILE};
 use crate::runtime::spec::Root;
-use crate::sys::mount::{self, Builder, Flags, Propagation, Reach};
+use crate::sys::mount::{self, Builder, Flags};
 use crate::sys::{self, errno, process};
 
 /// The longest value that fsconfig(2) takes, without its end.
@@ -54,7 +54,7 @@ impl Init<'_> {
             // Left by the last mount, it forbids the next one: an unclean
             // end is no matter to a container that is thrown away.
             let mark = root.work.join("work/incompat/volatile");
-            let _ = std::fs::remove_dir(mark);
+            let _ = std::fs::remove_dir_all(mark);
         }
         let fits = |path: &PathBuf| path.as_os_str().len() <= LONGEST_VALUE;
         let short = root.lower.iter().all(fits)
@@ -98,15 +98,10 @@ impl Init<'_> {
         let root = self.root()?;
         process::change_dir(root).map_err(failed(words))?;
         match mount::pivot_root_here() {
-            Ok(()) => {
-                // The working directory is the old root now, mounted upon
-                // the new one; nothing of it may go on to the host.
-                let here = Path::new(".");
-                let slave = Propagation::Slave;
-                mount::set_propagation(here, Reach::Tree, slave)
-                    .and_then(|()| mount::detach(here))
-                    .map_err(failed(words))?;
-            }
+            // The old root is mounted upon the new one now, which is what
+            // umount finds at ".". Its mounts are slaves: nothing of this
+            // goes on to the host.
+            Ok(()) => mount::detach(Path::new(".")).map_err(failed(words))?,
             Err(error) if error.errno() == errno::EINVAL => {
                 move_root().map_err(failed(words))?;
             }
