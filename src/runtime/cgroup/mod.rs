@@ -416,3 +416,86 @@ fn none_warnings(resources: &Resources) -> Vec<String> {
     }
     vec!["no cgroup is mounted on this host: limits discarded".to_string()]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::testing::TempDir;
+
+    #[test]
+    fn a_group_stays_beneath_its_parent() {
+        let path = |parent| Group::at(Layout::default(), parent, "id").path();
+        assert_eq!(path(""), Path::new("/skiff/id"));
+        assert_eq!(path("/../../etc//x/."), Path::new("/etc/x/id"));
+        assert_eq!(path("mine"), Path::new("/mine/id"));
+    }
+
+    #[test]
+    fn a_v1_group_has_its_limits_where_their_controllers_are() {
+        let dir = TempDir::new("group-v1");
+        for file in ["tasks", "id/memory.limit_in_bytes", "id/tasks"] {
+            dir.file(&format!("memory/{}", file.replace("id", "skiff/id")), "");
+        }
+        dir.file("pids/tasks", "");
+        dir.file("pids/skiff/id/tasks", "");
+        dir.file("pids/skiff/id/pids.max", "");
+        let group = Group::at(Layout::detect(dir.path()), "", "id");
+        let resources = Resources {
+            memory: 4096,
+            memory_swap: 8192,
+            pids_limit: 3,
+            ..Resources::default()
+        };
+        let warnings = group.create(&resources, None).unwrap();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].contains("swap"));
+        assert_eq!(dir.read("memory/skiff/id/memory.limit_in_bytes"), "4096");
+        assert_eq!(dir.read("pids/skiff/id/pids.max"), "3");
+        group.join().unwrap();
+        assert_eq!(dir.read("pids/skiff/id/tasks"), "0");
+    }
+
+    #[test]
+    fn the_pids_of_groups_beneath_are_listed() {
+        let dir = TempDir::new("group-pids");
+        dir.file("cgroup.controllers", "");
+        dir.file("skiff/id/cgroup.procs", "7\n3\n");
+        dir.file("skiff/id/sub/cgroup.procs", "5\n3\n");
+        let group = Group::at(Layout::detect(dir.path()), "", "id");
+        assert_eq!(group.pids().unwrap(), [3, 5, 7]);
+        assert_eq!(group.oom_kills(), None);
+        dir.file("skiff/id/memory.events", "oom 2\noom_kill 1\n");
+        assert_eq!(group.oom_kills(), Some(1));
+    }
+
+    #[test]
+    fn a_monitor_leaves_only_the_groups_of_a_service() {
+        let dir = TempDir::new("leave");
+        for name in ["memory", "pids", "systemd"] {
+            dir.file(&format!("{name}/tasks"), "");
+            dir.file(&format!("{name}/skiff/monitors/tasks"), "");
+        }
+        dir.file("unified/cgroup.controllers", "");
+        dir.file("unified/skiff/monitors/cgroup.procs", "");
+        let own = "9:name=systemd:/system.slice/skiff.service\n\
+                   4:memory:/system.slice/skiff.service\n\
+                   3:pids:/\n\
+                   0::/system.slice/skiff.service\n";
+        leave(&Layout::detect(dir.path()), own).unwrap();
+        assert_eq!(dir.read("systemd/skiff/monitors/tasks"), "0");
+        assert_eq!(dir.read("memory/skiff/monitors/tasks"), "0");
+        assert_eq!(dir.read("unified/skiff/monitors/cgroup.procs"), "0");
+        assert_eq!(dir.read("pids/skiff/monitors/tasks"), "");
+    }
+
+    #[test]
+    fn a_host_without_cgroups_is_told_and_served() {
+        let group = Group::at(Layout::default(), "", "id");
+        let limited = Resources { memory: 1, ..Resources::default() };
+        assert_eq!(group.create(&limited, None).unwrap().len(), 1);
+        assert!(group.create(&Resources::default(), None).unwrap().is_empty());
+        group.join().unwrap();
+        group.kill_all().unwrap();
+        group.remove().unwrap();
+    }
+}
