@@ -113,7 +113,7 @@ impl Launch {
         let connection = self.connection()?;
         connection.send(&Request::Start(Box::new(start.clone())))?;
         for attachment in attachments {
-            attachment.send(&connection.socket, VERSION)?;
+            heard_later(attachment.send(&connection.socket, VERSION))?;
         }
         if !start.wait_for_network {
             connection.send(&Request::Proceed)?;
@@ -205,7 +205,14 @@ impl Drop for Launch {
 
 impl Connection {
     fn send(&self, request: &Request) -> Result<(), Error> {
-        channel::send(&self.socket, VERSION, request, b"", &[], PATIENCE)
+        heard_later(channel::send(
+            &self.socket,
+            VERSION,
+            request,
+            b"",
+            &[],
+            PATIENCE,
+        ))
     }
 
     fn receive(&mut self) -> Result<(Reply, Vec<OwnedFd>), Error> {
@@ -213,6 +220,16 @@ impl Connection {
         let message = self.receiver.wait(self.socket.as_fd(), deadline)?;
         let message = message.ok_or(Error::Gone)?;
         Ok((message.parse()?, message.fds))
+    }
+}
+
+/// A monitor whose start has failed ends at once, whatever is still being
+/// sent to it: its last words are received next, and tell more than that it
+/// is gone.
+fn heard_later(sent: Result<(), Error>) -> Result<(), Error> {
+    match sent {
+        Err(Error::Gone) => Ok(()),
+        other => other,
     }
 }
 
@@ -230,4 +247,29 @@ pub(super) fn leave_to_reaper(child: Child) {
 pub(super) fn reap_all() {
     let mut ending = ENDING.lock().unwrap_or_else(PoisonError::into_inner);
     ending.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::StartError;
+
+    #[test]
+    fn last_words_of_a_monitor_are_heard_though_it_is_gone() {
+        let (socket, far) = UnixStream::pair().unwrap();
+        let error = StartError::plain("no such file");
+        let failed = Reply::Failed { error };
+        channel::send(&far, VERSION, &failed, b"", &[], PATIENCE).unwrap();
+        drop(far);
+        let child = Command::new("true").spawn().unwrap();
+        let connection =
+            Connection { socket, receiver: Receiver::default(), child };
+        let launch = Launch { connection: Some(connection), proceeded: false };
+        match launch.proceed() {
+            Err(Error::Start(error)) => {
+                assert!(error.to_string().contains("no such file"))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
