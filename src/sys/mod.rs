@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod credentials;
+pub mod descriptors;
 pub mod errno;
 mod error;
 pub mod fs;

@@ -312,49 +312,6 @@ pub fn wait_signal(mask: u64) -> Result<i32> {
     }
 }
 
-/// Puts a copy of `fd` at the number `at` (dup3(2)), or takes the flag
-/// close-on-exec from it if it is there already.
-pub fn place(fd: impl AsFd, at: RawFd) -> Result<()> {
-    let fd = fd.as_fd().as_raw_fd();
-    // SAFETY: plain numbers; what was at `at` is given up by the caller.
-    let rc = unsafe {
-        match fd == at {
-            true => libc::fcntl(at, libc::F_SETFD, 0),
-            false => libc::dup2(fd, at),
-        }
-    };
-    check(rc.into(), || format!("dup2({fd}, {at})"))
-}
-
-/// Copies `fd` to a number that is at least `least`, close-on-exec.
-pub fn copy_above(fd: impl AsFd, least: RawFd) -> Result<OwnedFd> {
-    let fd = fd.as_fd().as_raw_fd();
-    // SAFETY: plain numbers.
-    let rc = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, least) };
-    check(rc.into(), || format!("fcntl({fd}, F_DUPFD_CLOEXEC)"))?;
-    // SAFETY: the call has returned a new descriptor.
-    Ok(unsafe { OwnedFd::from_raw_fd(rc) })
-}
-
-/// Closes all descriptors from `first` to `last` (close_range(2), 5.9).
-/// Whoever owned one must never use it again.
-pub fn close_range(first: RawFd, last: RawFd) -> Result<()> {
-    if first > last {
-        return Ok(());
-    }
-    // SAFETY: plain numbers.
-    let rc = unsafe {
-        libc::syscall(libc::SYS_close_range, first as u32, last as u32, 0)
-    };
-    check(rc, || format!("close_range({first}, {last})"))
-}
-
-/// Closes one descriptor by its number; none there is no error.
-pub fn close(fd: RawFd) {
-    // SAFETY: plain number; the caller gives the descriptor up.
-    unsafe { libc::close(fd) };
-}
-
 /// Changes the working directory to an open directory.
 pub fn change_dir(fd: impl AsFd) -> Result<()> {
     let fd = fd.as_fd().as_raw_fd();
@@ -523,7 +480,10 @@ pub(super) fn prctl(
     check(rc.into(), || format!("prctl({text})"))
 }
 
-fn check(rc: libc::c_long, call: impl FnOnce() -> String) -> Result<()> {
+pub(super) fn check(
+    rc: libc::c_long,
+    call: impl FnOnce() -> String,
+) -> Result<()> {
     match rc {
         -1 => Err(Error::last(call())),
         _ => Ok(()),

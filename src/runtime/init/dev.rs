@@ -10,7 +10,7 @@ use crate::runtime::error::{Result, StartError};
 use crate::sys::fs::{self, Kind, OFlags};
 use crate::sys::mount::Flags;
 use crate::sys::tty::{self, WindowSize};
-use crate::sys::{errno, process};
+use crate::sys::{descriptors, errno, process};
 
 impl Init<'_> {
     /// Makes the standard nodes and links in a fresh `/dev`. The umask is
@@ -72,7 +72,7 @@ impl Init<'_> {
         self.bind(Source::Fd(slave.as_fd()), console.as_fd(), how)
             .map_err(failed(words))?;
         for number in 0..3 {
-            process::place(&slave, number).map_err(failed(words))?;
+            descriptors::place(&slave, number).map_err(failed(words))?;
         }
         process::control_terminal(&slave).map_err(failed(words))?;
         self.console = Some(master);

@@ -25,7 +25,7 @@ use super::features::{self, Features};
 use super::plan::{Plan, Step};
 use super::spec::Spec;
 use crate::sys::mount::{self, Propagation, Reach};
-use crate::sys::{self, credentials, process};
+use crate::sys::{self, credentials, descriptors, process};
 
 /// What the init is given.
 pub struct Orders<'a> {
@@ -116,16 +116,16 @@ fn settle(orders: &Orders<'_>) -> sys::Result<Channel> {
     process::reset_signals();
     process::new_session()?;
     process::set_umask(0);
-    let channel = process::copy_above(orders.channel, 3)?;
+    let channel = descriptors::copy_above(orders.channel, 3)?;
     if let Stdio::Files { stdin, stdout, stderr } = orders.stdio {
         // Copies first: one may stand where another goes.
         let copies = [
-            process::copy_above(stdin, 3)?,
-            process::copy_above(stdout, 3)?,
-            process::copy_above(stderr, 3)?,
+            descriptors::copy_above(stdin, 3)?,
+            descriptors::copy_above(stdout, 3)?,
+            descriptors::copy_above(stderr, 3)?,
         ];
         for (number, copy) in copies.iter().enumerate() {
-            process::place(copy, number as i32)?;
+            descriptors::place(copy, number as i32)?;
         }
     }
     close_all_but(channel.as_raw_fd(), orders.features)?;
@@ -135,8 +135,8 @@ fn settle(orders: &Orders<'_>) -> sys::Result<Channel> {
 /// Closes all descriptors from 3 on but one.
 fn close_all_but(kept: i32, features: Features) -> sys::Result<()> {
     if features.allow(features::CLOSE_RANGE) {
-        let closed = process::close_range(3, kept - 1)
-            .and_then(|()| process::close_range(kept + 1, i32::MAX));
+        let closed = descriptors::close_range(3, kept - 1)
+            .and_then(|()| descriptors::close_range(kept + 1, i32::MAX));
         match closed {
             Err(error) if error.is_missing_call() => (),
             other => return other,
@@ -151,7 +151,7 @@ fn close_all_but(kept: i32, features: Features) -> sys::Result<()> {
     // The list's own descriptor is closed by now; closing it again is
     // harmless.
     for number in numbers.into_iter().filter(|n| *n > 2 && *n != kept) {
-        process::close(number);
+        descriptors::close(number);
     }
     Ok(())
 }
