@@ -22,8 +22,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use container::{
-    Attach, AttachOptions, Condition, Container, Exit, ListOptions, LogOptions,
-    Logs, NextLine, RemoveOptions, StopOptions, Wait,
+    Attach, AttachOptions, Condition, Connection, Container, Exit, ListOptions,
+    LogOptions, Logs, NextLine, RemoveOptions, StopOptions, Wait,
 };
 pub use error::{Error, Kind, Result};
 pub use events::{EventQuery, EventStream, NextEvents};

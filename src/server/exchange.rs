@@ -58,6 +58,17 @@ pub enum Hijack {
     Multiplexed,
 }
 
+/// A stream that has left HTTP.
+#[derive(Debug)]
+pub struct Hijacked {
+    /// The stream; nothing of an answer was sent on it yet.
+    pub stream: Stream,
+    /// What the client has sent behind its request already.
+    pub early: Vec<u8>,
+    /// The head of the answer, to be sent before anything else.
+    pub head: Vec<u8>,
+}
+
 /// How a wait together with the client ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Waited {
@@ -269,13 +280,9 @@ impl<'c> Exchange<'c> {
         (reader, writer)
     }
 
-    /// Takes the stream out of HTTP: answers 101 if the client asked for an
-    /// upgrade, else Docker's raw 200, and returns the stream with the bytes
-    /// that the client has sent already.
-    pub fn hijack(
-        &mut self,
-        framing: Hijack,
-    ) -> Result<(Stream, Vec<u8>), Error> {
+    /// Takes the stream out of HTTP. The answer, whose head is returned, is
+    /// 101 if the client asked for an upgrade, else Docker's raw 200.
+    pub fn hijack(&mut self, framing: Hijack) -> Result<Hijacked, Error> {
         let stream = self.stream.as_deref().expect(NOT_HIJACKED);
         if !self.body.drain(stream, self.input) {
             return Err(Error::bad_request("unexpected request body"));
@@ -289,17 +296,15 @@ impl<'c> Exchange<'c> {
         };
         let stream = self.stream.as_deref().expect(NOT_HIJACKED);
         self.progress = Progress::Broken;
-        self.out
-            .send_hijack_head(stream, upgrade, content_type)
-            .and_then(|()| stream.set_write_timeout(None))
-            .map_err(Error::lost)?;
+        stream.set_write_timeout(None).map_err(Error::lost)?;
+        let head = self.out.hijack_head(upgrade, content_type);
         self.progress = Progress::Hijacked;
         // The listener's table lets go of the stream: it is ours alone now.
         self.seat.leave();
         let stream = self.stream.take().expect(NOT_HIJACKED);
         let stream = Arc::try_unwrap(stream)
             .or_else(|shared| shared.try_clone().map_err(Error::lost))?;
-        Ok((stream, self.input.take()))
+        Ok(Hijacked { stream, early: self.input.take(), head })
     }
 
     /// Returns the client's descriptor: it polls as `RDHUP`, `HUP` or `ERR`

@@ -30,7 +30,7 @@ mod wrapper;
 use std::time::Duration;
 
 pub use error::Error;
-pub use exchange::{ChunkedWriter, Exchange, Hijack, Waited};
+pub use exchange::{ChunkedWriter, Exchange, Hijack, Hijacked, Waited};
 pub use reply::JSON;
 pub use route::{Access, Handler, Method, Route};
 pub use version::Version;

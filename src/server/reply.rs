@@ -193,27 +193,26 @@ impl Outgoing {
         send_all(stream, &mut slices, Patience::One)
     }
 
-    /// Sends the head of a hijacked stream, which has neither Docker's
+    /// Makes the head of a hijacked stream, which has neither Docker's
     /// headers nor a date.
-    pub fn send_hijack_head(
+    pub fn hijack_head(
         &mut self,
-        stream: &Stream,
         upgrade: bool,
         content_type: &str,
-    ) -> io::Result<()> {
-        let buf = &mut self.buf;
+    ) -> Vec<u8> {
+        let mut buf = std::mem::take(&mut self.buf);
         buf.clear();
         buf.extend_from_slice(match upgrade {
             true => b"HTTP/1.1 101 UPGRADED\r\n",
             false => b"HTTP/1.1 200 OK\r\n".as_slice(),
         });
-        push_header(buf, "Content-Type", content_type);
+        push_header(&mut buf, "Content-Type", content_type);
         if upgrade {
-            push_header(buf, "Connection", "Upgrade");
-            push_header(buf, "Upgrade", "tcp");
+            push_header(&mut buf, "Connection", "Upgrade");
+            push_header(&mut buf, "Upgrade", "tcp");
         }
         buf.extend_from_slice(b"\r\n");
-        send_all(stream, &mut [IoSlice::new(buf)], Patience::One)
+        buf
     }
 
     /// Sends what the buffer holds.

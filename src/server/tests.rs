@@ -92,7 +92,8 @@ fn slow(state: &State, x: &mut Exchange<'_>) -> Done {
 }
 
 fn attach(_: &State, x: &mut Exchange<'_>) -> Done {
-    let (mut stream, early) = x.hijack(Hijack::Multiplexed)?;
+    let Hijacked { mut stream, early, head } = x.hijack(Hijack::Multiplexed)?;
+    stream.write_all(&head)?;
     stream.write_all(b"early:").and_then(|()| stream.write_all(&early))?;
     let mut rest = String::new();
     stream.read_to_string(&mut rest)?;

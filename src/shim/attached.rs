@@ -79,16 +79,18 @@ impl Attached {
             // Without a terminal the keys could be bytes of a file.
             false => (asked.framing, Vec::new()),
         };
-        Attached {
+        let mut attached = Attached {
             socket,
             streams: asked.streams,
             framing,
             scanner: Scanner::new(keys),
-            queue: Vec::new(),
+            queue: asked.greeting,
             sent: 0,
             state: State::Serving,
             listening: asked.streams.stdin && manners.input,
-        }
+        };
+        attached.flush();
+        attached
     }
 
     /// Sends a piece of output, or keeps it until the client takes it.
@@ -250,6 +252,7 @@ mod tests {
             streams,
             framing: Framing::Multiplexed,
             detach_keys: vec![16, 17],
+            greeting: Vec::new(),
         };
         (near, Attached::new(far.into(), asked, manners))
     }

@@ -30,6 +30,9 @@ pub struct Attachment {
     pub framing: Framing,
     /// The keys that end a terminal's attachment; empty: none do.
     pub detach_keys: Vec<u8>,
+    /// What it is sent before any output. A client that gets it knows that
+    /// it is attached.
+    pub greeting: Vec<u8>,
 }
 
 impl Attachment {
@@ -42,6 +45,7 @@ impl Attachment {
             streams: self.streams,
             framing: self.framing,
             detach_keys: self.detach_keys.clone(),
+            greeting: self.greeting.clone(),
         });
         let fds = [self.socket.as_fd()];
         channel::send(to, version, &request, &self.early, &fds, PATIENCE)

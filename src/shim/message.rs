@@ -79,6 +79,7 @@ pub(super) struct Attach {
     pub streams: Streams,
     pub framing: Framing,
     pub detach_keys: Vec<u8>,
+    pub greeting: Vec<u8>,
 }
 
 /// From the daemon. `Start` and `Proceed` come over the start socket only,

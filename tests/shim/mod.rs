@@ -139,6 +139,7 @@ fn client(framing: Framing) -> (UnixStream, Attachment) {
         streams: ALL,
         framing,
         detach_keys: vec![16, 17],
+        greeting: Vec::new(),
     };
     (near, attachment)
 }

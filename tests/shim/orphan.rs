@@ -99,6 +99,7 @@ fn a_daemons_double() {
         streams: ALL,
         framing: Framing::Raw,
         detach_keys: Vec::new(),
+        greeting: Vec::new(),
     };
     let (_, monitor) = container.run(vec![attachment]);
     std::fs::write(dir.join("running"), "").unwrap();

@@ -29,6 +29,17 @@ pub struct AttachOptions {
     pub detach_keys: String,
 }
 
+/// A client's connection, taken from HTTP.
+#[derive(Debug)]
+pub struct Connection {
+    /// The plain socket.
+    pub socket: OwnedFd,
+    /// What the client has sent already.
+    pub early: Vec<u8>,
+    /// What tells the client that it is attached.
+    pub greeting: Vec<u8>,
+}
+
 /// A permission to attach: everything is checked, so that the answer's head
 /// can go out before [`Attach::connect`].
 #[derive(Debug)]
@@ -76,33 +87,41 @@ impl Engine {
         Ok(Attach { container, options, detach_keys, framing })
     }
 
-    /// Hands a client's connection, with the bytes already read from it, to
-    /// the container's monitor; before the start it is kept for it.
-    /// `hijack` answers the client and gives its connection up.
+    /// Hands a client's connection to the container's monitor; before the
+    /// start it is kept for it. `hijack` takes the connection from HTTP. The
+    /// client is greeted once it is attached, not before: it may start the
+    /// container, or send something to it, as soon as it is.
     pub fn connect_attached<E: From<Error>>(
         &self,
         attach: Attach,
-        hijack: impl FnOnce() -> std::result::Result<(OwnedFd, Vec<u8>), E>,
+        hijack: impl FnOnce() -> std::result::Result<Connection, E>,
     ) -> std::result::Result<(), E> {
         let Attach { container, options, detach_keys, framing } = attach;
         // Under the lock: a client that starts the container as soon as it
         // is answered must be among those that are handed over, and a start
         // in progress is over and can be reached.
         let mut operation = container.operate();
-        let (socket, early) = hijack()?;
+        let Connection { socket, early, mut greeting } = hijack()?;
         let has_log = container.snapshot().life.phase != Phase::Created;
         if options.logs && has_log {
             // A slow reader must not hold the container up.
             drop(operation);
+            greet(&socket, &std::mem::take(&mut greeting))?;
             self.replay(&container, &options.streams, framing, &socket)?;
             operation = container.operate();
         }
         if !options.live {
-            return Ok(());
+            return Ok(greet(&socket, &greeting)?);
         }
         let streams = options.streams;
-        let attachment =
-            Attachment { socket, early, streams, framing, detach_keys };
+        let attachment = Attachment {
+            socket,
+            early,
+            streams,
+            framing,
+            detach_keys,
+            greeting,
+        };
         let kept = self.keep_attached(&container, attachment);
         drop(operation);
         Ok(kept?)
@@ -112,7 +131,7 @@ impl Engine {
     fn keep_attached(
         &self,
         container: &Container,
-        attachment: Attachment,
+        mut attachment: Attachment,
     ) -> Result<()> {
         let snapshot = container.snapshot();
         self.container_event(&snapshot.record, "attach", &[]);
@@ -129,6 +148,8 @@ impl Engine {
                 container.id
             )));
         }
+        let greeting = std::mem::take(&mut attachment.greeting);
+        greet(&attachment.socket, &greeting)?;
         pending.push(attachment);
         Ok(())
     }
@@ -166,6 +187,13 @@ impl Engine {
         }
         out.flush().map_err(failed)
     }
+}
+
+/// Sends a few bytes to a client whose socket has room for them.
+fn greet(socket: &OwnedFd, greeting: &[u8]) -> Result<()> {
+    let failed = |e| Error::internal("attach", e);
+    let socket = socket.try_clone().map_err(failed)?;
+    UnixStream::from(socket).write_all(greeting).map_err(failed)
 }
 
 /// Reads the keys that end an attachment; empty: Docker's own.

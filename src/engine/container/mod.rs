@@ -39,7 +39,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use attach::{Attach, AttachOptions};
+pub use attach::{Attach, AttachOptions, Connection};
 pub use index::Index;
 pub use life::{Life, Phase, Record, Snapshot};
 pub use list::ListOptions;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::engine::{AttachOptions, Engine, Framing, Streams};
-use crate::server::{Error, Exchange, Hijack};
+use crate::engine::{AttachOptions, Connection, Engine, Framing, Streams};
+use crate::server::{Error, Exchange, Hijack, Hijacked};
 
 /// Hands the client's connection to the container. The engine has no part
 /// in it from then on.
@@ -30,9 +30,9 @@ pub fn attach(
         Framing::Multiplexed => Hijack::Multiplexed,
     };
     engine.connect_attached(attach, || {
-        let (stream, early) = exchange.hijack(framing)?;
+        let Hijacked { stream, early, head } = exchange.hijack(framing)?;
         match stream.into_fd() {
-            Ok(socket) => Ok((socket, early)),
+            Ok(socket) => Ok(Connection { socket, early, greeting: head }),
             Err(_) => Err(Error::new(
                 501,
                 "attaching over TLS is not supported by this engine",

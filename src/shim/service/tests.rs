@@ -130,6 +130,7 @@ impl Rig {
             streams: ALL,
             framing,
             detach_keys: vec![16, 17],
+            greeting: Vec::new(),
         };
         client::attach(&self.dir, attachment).unwrap();
         near
