@@ -19,8 +19,10 @@ impl Filters {
         }
         let bad = || Error::Invalid("invalid filter".into());
         let value: Value = serde_json::from_str(text).map_err(|_| bad())?;
-        let Value::Object(map) = value else {
-            return Err(bad());
+        let map = match value {
+            Value::Object(map) => map,
+            Value::Null => return Ok(Filters::default()),
+            _ => return Err(bad()),
         };
         let mut filters = BTreeMap::new();
         for (key, value) in map {
@@ -32,11 +34,8 @@ impl Filters {
                         _ => Err(bad()),
                     })
                     .collect::<Result<Vec<_>>>()?,
-                Value::Object(set) => set
-                    .into_iter()
-                    .filter(|(_, on)| *on == Value::Bool(true))
-                    .map(|(value, _)| value)
-                    .collect(),
+                // Docker looks at the keys alone.
+                Value::Object(set) => set.into_iter().map(|(k, _)| k).collect(),
                 _ => return Err(bad()),
             };
             filters.insert(key, values);

@@ -110,6 +110,9 @@ pub fn plan(spec: &Spec) -> Result<Plan> {
     if spec.process.args.is_empty() {
         return Err(StartError::create("no command specified"));
     }
+    for name in spec.sysctls.keys() {
+        check_sysctl(spec, name)?;
+    }
     Ok(Plan {
         clone: clone_namespaces(spec),
         pid_namespace: match &spec.namespaces.pid {
@@ -250,6 +253,43 @@ fn sysctl_path(name: &str) -> PathBuf {
     Path::new(&text).components().filter(normal).collect()
 }
 
+/// Refuses kernel parameters that do not belong to a namespace of the
+/// container's own: they would change the host.
+fn check_sysctl(spec: &Spec, name: &str) -> Result<()> {
+    const IPC: [&str; 9] = [
+        "fs/mqueue",
+        "kernel/msgmax",
+        "kernel/msgmnb",
+        "kernel/msgmni",
+        "kernel/sem",
+        "kernel/shmall",
+        "kernel/shmmax",
+        "kernel/shmmni",
+        "kernel/shm_rmid_forced",
+    ];
+    let path = sysctl_path(name);
+    let is_any = |of: &[&str]| of.iter().any(|of| path.starts_with(of));
+    let spaces = &spec.namespaces;
+    let reason = if is_any(&IPC) {
+        (spaces.ipc == Namespace::Host)
+            .then_some("is not allowed in the hosts ipc namespace")
+    } else if is_any(&["net"]) {
+        (spaces.network == Namespace::Host)
+            .then_some("not allowed in host network namespace")
+    } else if is_any(&["kernel/hostname", "kernel/domainname"]) {
+        (spaces.uts == Namespace::Host)
+            .then_some("is not allowed in the hosts uts namespace")
+    } else {
+        Some("is not in a separate kernel namespace")
+    };
+    match reason {
+        Some(reason) => {
+            Err(StartError::create(&format!("sysctl {name:?} {reason}")))
+        }
+        None => Ok(()),
+    }
+}
+
 fn c_strings(list: &[String], what: &str) -> Result<Vec<CString>> {
     list.iter()
         .map(|text| {
@@ -263,12 +303,39 @@ fn c_strings(list: &[String], what: &str) -> Result<Vec<CString>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::spec::{Mount, Root};
+    use crate::runtime::spec::{self, Mount, Root};
 
     fn spec() -> Spec {
         let mut spec = Spec::docker("id", Root::default());
         spec.process.args = vec!["true".to_string()];
         spec
+    }
+
+    #[test]
+    fn parameters_of_the_host_are_refused() {
+        let planned = |name: &str, spaces| {
+            let mut spec = spec();
+            spec.namespaces = spaces;
+            spec.sysctls.insert(name.into(), "1".into());
+            plan(&spec).map(|_| ()).map_err(|e| e.to_string())
+        };
+        let own = || spec().namespaces;
+        let refused = |name: &str, spaces| {
+            let error = planned(name, spaces).unwrap_err();
+            assert!(error.contains("sysctl"), "{error}");
+        };
+        for name in ["net.core.somaxconn", "kernel.sem", "fs/mqueue/msg_max"] {
+            planned(name, own()).unwrap();
+        }
+        for name in
+            ["vm.swappiness", "kernel.core_pattern", "", "fs.../net.x", "netx"]
+        {
+            refused(name, own());
+        }
+        let network = Namespace::Host;
+        refused("net.core.somaxconn", spec::Namespaces { network, ..own() });
+        let ipc = Namespace::Host;
+        refused("kernel.sem", spec::Namespaces { ipc, ..own() });
     }
 
     fn at(steps: &[Step], wanted: impl Fn(&Step) -> bool) -> usize {

@@ -94,9 +94,10 @@ fn run(
     match plan.attaches() {
         true => plan.attached(session, &id).map_err(hinted),
         false => {
-            session.client()?.start(&id).map_err(|e| hinted(refused(e)))?;
+            let started = session.client()?.start(&id);
+            // Whoever asked can look at what did not start, too.
             session.print_line(&id)?;
-            Ok(0)
+            started.map(|()| 0).map_err(|e| hinted(refused(e)))
         }
     }
 }

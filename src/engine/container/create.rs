@@ -23,12 +23,6 @@ impl Engine {
         request: CreateRequest,
     ) -> Result<CreateResponse> {
         let name = name.strip_prefix('/').unwrap_or(name);
-        if !name.is_empty() && !names::is_valid(name) {
-            return Err(Error::Invalid(format!(
-                "Invalid container name ({name}), only [a-zA-Z0-9]\
-                 [a-zA-Z0-9_.-] are allowed"
-            )));
-        }
         let CreateRequest { mut config, mut host_config, networking_config } =
             request;
         let image = self.image_for_create(&config.image, platform)?;
@@ -44,6 +38,12 @@ impl Engine {
         let mut warnings = host_config::check(&host_config, host)?;
         warnings.extend(self.host.limit_warnings(&host_config));
         let mounts = mounts::parse(&host_config)?;
+        if !name.is_empty() && !names::is_valid(name) {
+            return Err(Error::Invalid(format!(
+                "Invalid container name ({name}), only [a-zA-Z0-9]\
+                 [a-zA-Z0-9_.-] are allowed"
+            )));
+        }
         mounts::prepare(&host_config)?;
 
         let id = id::random();

@@ -46,12 +46,13 @@ impl Engine {
         let failed =
             |e: &dyn std::fmt::Display| Error::internal("import an image", e);
         let mut remote = None;
-        let source: &mut dyn Read = match options.source.as_str() {
-            "" | "-" => body,
-            url => remote.insert(registry::get_url(url).map_err(|e| {
-                Error::Invalid(format!("error downloading {url}: {e}"))
-            })?),
-        };
+        let source: &mut dyn Read =
+            match options.source.as_str() {
+                "" | "-" => body,
+                url => remote.insert(registry::get_url(url).map_err(|e| {
+                    Error::Internal(format!("Get \"{url}\": {e}"))
+                })?),
+            };
         let writer = self.store.begin_layer().map_err(|e| failed(&e))?;
         let layer = writer
             .unpack(source)
@@ -142,7 +143,9 @@ fn apply(config: &mut ContainerConfig, word: &str, rest: &str) -> Result<()> {
             labels.extend(pairs(rest)?);
         }
         "USER" => config.user = rest.into(),
-        "WORKDIR" => config.working_dir = rest.into(),
+        "WORKDIR" => {
+            config.working_dir = joined(&config.working_dir, rest);
+        }
         "STOPSIGNAL" => config.stop_signal = rest.into(),
         "EXPOSE" => {
             let ports = config.exposed_ports.get_or_insert_default();
@@ -175,6 +178,21 @@ fn apply(config: &mut ContainerConfig, word: &str, rest: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Joins a working directory to the one before, without looking at any
+/// file system.
+fn joined(before: &str, next: &str) -> String {
+    let mut parts = Vec::new();
+    let before = if next.starts_with('/') { "" } else { before };
+    for part in before.split('/').chain(next.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
 }
 
 /// Reads a command line: a JSON list, or words for the shell.
@@ -252,6 +270,17 @@ mod tests {
         assert!(ports.contains_key("80/tcp") && ports.contains_key("53/udp"));
         assert_eq!(config.labels.unwrap()["role"], "web");
         assert_eq!(config.working_dir, "/srv");
+    }
+
+    #[test]
+    fn working_directories_add_up() {
+        let workdir = |lines: &str| {
+            let config = changed(&[lines.to_string()]).unwrap();
+            config.working_dir
+        };
+        assert_eq!(workdir("WORKDIR a/b"), "/a/b");
+        assert_eq!(workdir("WORKDIR /a\nWORKDIR ../b/."), "/b");
+        assert_eq!(workdir("WORKDIR a\nWORKDIR /"), "/");
     }
 
     #[test]

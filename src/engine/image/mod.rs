@@ -17,6 +17,7 @@ pub use remove::Force;
 
 use super::container::Record;
 use super::{Engine, Error, Result};
+use crate::id;
 use crate::oci::{Platform, Reference};
 use crate::store::{Find, Image};
 
@@ -24,7 +25,14 @@ impl Engine {
     /// Finds an image by reference, id or unique prefix of an id.
     pub(super) fn image(&self, name: &str) -> Result<Arc<Image>> {
         self.store.find_image(name).map_err(|find| match find {
-            Find::NotFound => Error::NoSuchImage(tagged(name)),
+            Find::NotFound => match Reference::parse(name) {
+                Ok(reference) => {
+                    Error::NoSuchImage(reference.or_latest().familiar())
+                }
+                // An id of full length reads as no reference.
+                Err(_) if id::is_full(name) => Error::NoSuchImage(name.into()),
+                Err(error) => Error::Invalid(error.to_string()),
+            },
             Find::Ambiguous => Error::AmbiguousPrefix(name.into()),
         })
     }
@@ -98,14 +106,6 @@ impl Engine {
             config.and_then(|c| c.labels.clone()).unwrap_or_default();
         attributes.insert("name".into(), name.familiar_name());
         self.events.publish("image", "pull", &name.familiar(), attributes);
-    }
-}
-
-/// Adds Docker's default tag to a name for an error text.
-fn tagged(name: &str) -> String {
-    match Reference::parse(name) {
-        Ok(reference) => reference.or_latest().familiar(),
-        Err(_) => name.into(),
     }
 }
 

@@ -19,6 +19,15 @@ pub fn events(
         until: parameter::time(query, "until")?,
         filters: Filters::parse(query.text("filters"))?,
     };
+    if let (Some(since), Some(until)) = (wanted.since, wanted.until)
+        && since > until
+    {
+        return Err(Error::bad_request(format!(
+            "`since` time ({}) cannot be after `until` time ({})",
+            query.text("since"),
+            query.text("until")
+        )));
+    }
     let mut events = engine.events(wanted)?;
     let mut out = exchange.stream(JSON);
     out.flush()?;

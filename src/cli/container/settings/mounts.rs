@@ -160,6 +160,21 @@ pub fn volumes(
     ((!binds.is_empty()).then_some(binds), own)
 }
 
+/// Refuses a `-v` word in the words of Docker's client.
+pub fn check_volume(word: &str) -> Result<(), String> {
+    let reason = match word {
+        "" => return Err("invalid empty volume spec".to_owned()),
+        // Left to the daemon, as Docker's client does.
+        word if word.len() < 3 => return Ok(()),
+        word if word.split(':').any(str::is_empty) => {
+            "empty section between colons"
+        }
+        word if word.split(':').count() > 3 => "too many colons",
+        _ => return Ok(()),
+    };
+    Err(format!("invalid spec: {word}: {reason}"))
+}
+
 /// Makes a path absolute without looking at the file system.
 fn absolute(path: &str) -> String {
     let Ok(here) = std::env::current_dir() else { return path.to_owned() };
@@ -177,6 +192,21 @@ fn absolute(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn volume_words_are_checked_as_docker_does() {
+        for good in ["/a", "/a:/b", "/a:/b:ro,z", ":", "name:/b"] {
+            assert_eq!(check_volume(good), Ok(()));
+        }
+        for (bad, words) in [
+            ("", "invalid empty volume spec"),
+            ("/a:/b:ro:x", "invalid spec: /a:/b:ro:x: too many colons"),
+            ("/a::ro", "invalid spec: /a::ro: empty section between colons"),
+            (":/b", "invalid spec: :/b: empty section between colons"),
+        ] {
+            assert_eq!(check_volume(bad).unwrap_err(), words);
+        }
+    }
 
     #[test]
     fn volumes_with_a_source_are_binds() {

@@ -26,6 +26,7 @@ pub fn build(
         Some(environment::labels(&typed.label_files, &typed.labels)?);
     config.healthcheck = health(typed.health, typed.no_health)?;
 
+    typed.volumes.iter().try_for_each(|word| mounts::check_volume(word))?;
     let (binds, volumes) = mounts::volumes(&typed.volumes);
     (host.binds, config.volumes) = (binds, Some(volumes));
     let (exposed, bindings) = ports::read(&typed.publish, &typed.expose)?;
