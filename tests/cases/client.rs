@@ -289,7 +289,11 @@ fn attach_start_and_wait() {
     let mut attach = daemon.beside(&["attach", "--no-stdin", "web"]);
     until("the attachment", || {
         let events = daemon.past_events("");
-        events.iter().any(|event| event["Action"] == "attach").then_some(())
+        let is_attached = events.iter().any(|event| {
+            event["Action"] == "attach"
+                && event["Actor"]["Attributes"]["name"] == "web"
+        });
+        is_attached.then_some(())
     });
     daemon.skiff(&["kill", "web"]).ok();
     assert_eq!(attach.line(), None);

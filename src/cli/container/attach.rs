@@ -1,6 +1,7 @@
 //! `attach`.
 
 use super::relay::{End, Framing, Proxy, Relay};
+use crate::api::inspect::State;
 use crate::cli::command::{Command, With, Words};
 use crate::cli::error::Error;
 use crate::cli::flag::{Flag, Order, Table};
@@ -58,19 +59,8 @@ fn run(
     let name = words[0].as_str();
     let client = session.client()?;
     let container = client.container(name)?;
-    let (state, config) = (&container.state, &container.config);
-    let refusal = if !state.running {
-        "You cannot attach to a stopped container, start it first"
-    } else if state.paused {
-        "You cannot attach to a paused container, unpause it first"
-    } else if state.restarting {
-        "You cannot attach to a restarting container, wait until it is running"
-    } else {
-        ""
-    };
-    if !refusal.is_empty() {
-        return Err(Error::text(refusal));
-    }
+    check(&container.state)?;
+    let config = &container.config;
     let to = AttachTo {
         stdin: !typed.no_stdin && config.open_stdin,
         stdout: true,
@@ -91,6 +81,8 @@ fn run(
     };
     let waiting = client.wait(name, Condition::NotRunning)?;
     let stream = client.attach(name, &to)?;
+    // It may have ended since: then the stream would wait for a next run.
+    check(&client.container(name)?.state)?;
     let mut relay =
         Relay::begin(name, framing, proxy, to.stdin, &to.detach_keys)?;
     relay.redraw(client);
@@ -99,4 +91,18 @@ fn run(
         End::Detached => Err(Error::text("read escape sequence")),
         End::Signal(signal) => Ok(128 + signal),
     }
+}
+
+/// Refuses a container whose program does not run, in Docker's words.
+fn check(state: &State) -> Result<(), Error> {
+    let refusal = if !state.running {
+        "You cannot attach to a stopped container, start it first"
+    } else if state.paused {
+        "You cannot attach to a paused container, unpause it first"
+    } else if state.restarting {
+        "You cannot attach to a restarting container, wait until it is running"
+    } else {
+        return Ok(());
+    };
+    Err(Error::text(refusal))
 }
