@@ -386,9 +386,16 @@ impl Wire {
     }
 
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        match &mut self.socket {
-            Socket::Unix(socket) => socket.read(into),
-            Socket::Tcp(socket) => socket.read(into),
+        loop {
+            let read = match &mut self.socket {
+                Socket::Unix(socket) => socket.read(into),
+                Socket::Tcp(socket) => socket.read(into),
+            };
+            match read {
+                // A socket with a time-out is told of every stop.
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                read => return read,
+            }
         }
     }
 
