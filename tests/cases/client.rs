@@ -296,8 +296,8 @@ fn attach_start_and_wait() {
         is_attached.then_some(())
     });
     daemon.skiff(&["kill", "web"]).ok();
-    assert_eq!(attach.line(), None);
-    assert_eq!(attach.end().0, 137);
+    let (status, lines, errors) = attach.end();
+    assert_eq!(status, 137, "{lines:?} {errors}");
     daemon
         .skiff(&["attach", "web"])
         .exits(1)
