@@ -286,7 +286,7 @@ fn attach_start_and_wait() {
     daemon.skiff(&["wait", "cc"]).ok().says("4");
     let line = "echo up; until [ -e /go ]; do sleep 0.05; done; exit 6";
     daemon.run("web", line);
-    let mut attach = daemon.beside(&["attach", "--no-stdin", "web"]);
+    let attach = daemon.beside(&["attach", "--no-stdin", "web"]);
     until("the attachment", || {
         let events = daemon.past_events("");
         let is_attached = events.iter().any(|event| {
