@@ -298,6 +298,22 @@ fn a_restart_policy_starts_again() {
 }
 
 #[test]
+fn a_restart_is_not_the_end_that_removes() {
+    let daemon = Daemon::with_image();
+    let config = json!({"HostConfig": {"AutoRemove": true}});
+    daemon.run_with("web", "sleep 1000", config);
+    let before = daemon.inspect("web")["State"]["Pid"].clone();
+    daemon.post("/containers/web/restart?t=0").is(204);
+    let after = daemon.inspect("web");
+    assert_eq!(after["State"]["Status"], "running");
+    assert_ne!(after["State"]["Pid"], before);
+    daemon.post("/containers/web/stop?t=0").is(204);
+    until("the removal", || {
+        (daemon.get("/containers/web/json").head.status == 404).then_some(())
+    });
+}
+
+#[test]
 fn restarting_is_a_state_of_its_own() {
     let daemon = Daemon::with_image();
     let policy = json!({"HostConfig": {"RestartPolicy": {"Name": "always"}}});

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::life::{Life, Phase};
+use super::life::{EndedBy, Life, Phase};
 use super::policy::{self, Ended};
 use super::{Container, Exit};
 use crate::engine::Engine;
@@ -114,7 +114,8 @@ impl Engine {
             endpoints: Default::default(),
             ..before.clone()
         };
-        let remove = record.host_config.auto_remove;
+        let remove = record.host_config.auto_remove
+            && before.ended_by != EndedBy::Restart;
         if !remove {
             self.save_life(container, &life);
         }

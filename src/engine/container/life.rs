@@ -71,6 +71,8 @@ pub enum EndedBy {
     Itself,
     /// A client, by stop or kill.
     Client,
+    /// A client, who starts it again at once.
+    Restart,
     /// The daemon, on its own way out.
     Shutdown,
 }

@@ -3,6 +3,7 @@
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
+use super::life::EndedBy;
 use super::stop::StopOptions;
 use crate::engine::{Engine, Error, Result};
 
@@ -15,7 +16,8 @@ impl Engine {
         client: Option<BorrowedFd<'_>>,
     ) -> Result<()> {
         let container = self.container(name)?;
-        match self.stop(&container.id, options, client) {
+        // Not an end at which one with `--rm` removes itself.
+        match self.stop_found(&container, options, EndedBy::Restart, client) {
             Ok(()) | Err(Error::NotModified) => {}
             Err(error) => return Err(error),
         }

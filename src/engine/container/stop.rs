@@ -34,6 +34,17 @@ impl Engine {
         client: Option<BorrowedFd<'_>>,
     ) -> Result<()> {
         let container = self.container(name)?;
+        self.stop_found(&container, options, EndedBy::Client, client)
+    }
+
+    /// As [`Engine::stop`]; `by` is why.
+    pub(super) fn stop_found(
+        &self,
+        container: &Container,
+        options: &StopOptions,
+        by: EndedBy,
+        client: Option<BorrowedFd<'_>>,
+    ) -> Result<()> {
         let record = container.snapshot().record.clone();
         let number = match options.signal.as_str() {
             "" => stop_signal(&record),
@@ -44,9 +55,9 @@ impl Engine {
         let timeout =
             options.timeout.or(record.config.stop_timeout).unwrap_or(PATIENCE);
         let exit = container.wait(Condition::NextExit)?;
-        if self.request_end(&container, EndedBy::Client)? {
-            self.signal_for_end(&container, number)?;
-            self.await_end(&container, &exit, timeout, client)?;
+        if self.request_end(container, by)? {
+            self.signal_for_end(container, number)?;
+            self.await_end(container, &exit, timeout, client)?;
         }
         self.container_event(&record, "stop", &[]);
         Ok(())
