@@ -29,6 +29,10 @@ const STACK: usize =
 /// memory.
 const REST: Duration = Duration::from_millis(50);
 
+/// How long requests may end by themselves when the server stops, before
+/// those that wait are told that nobody listens any more.
+const GRACE: Duration = Duration::from_millis(200);
+
 /// A listener that cannot accept any more.
 #[derive(Debug)]
 pub struct Lost {
@@ -201,14 +205,21 @@ impl Accepting {
 
     /// Stops accepting, closes the connections that wait for a request, and
     /// waits until the others have answered theirs, at most until
-    /// `deadline`. Returns how many were still inside a request then.
+    /// `deadline`. Those that only wait for something to happen are let go
+    /// of before. Returns how many were still inside a request at the end.
     pub fn stop(&mut self, deadline: Instant) -> usize {
         self.stopping.store(true, Ordering::Release);
         self.listener.shutdown();
+        let mut grace = Some(Instant::now() + GRACE);
         loop {
             let busy = self.budget.close_idle();
-            if busy == 0 || Instant::now() >= deadline {
+            let now = Instant::now();
+            if busy == 0 || now >= deadline {
                 return busy;
+            }
+            if grace.is_some_and(|end| now >= end) {
+                self.budget.hang_up();
+                grace = None;
             }
             thread::sleep(Duration::from_millis(5));
         }
@@ -338,9 +349,12 @@ mod tests {
         let soon = Instant::now() + Duration::from_millis(50);
         assert_eq!(server.accepting.stop(soon), 1);
         assert_eq!(read_to_end(&mut idle), "");
-        drop(busy);
+        // What only waits is let go of long before the time is over.
         let later = Instant::now() + Duration::from_secs(10);
         assert_eq!(server.accepting.stop(later), 0);
+        assert!(Instant::now() + Duration::from_secs(5) < later);
+        assert_eq!(state.state.hung_up.load(Ordering::SeqCst), 1);
+        drop(busy);
     }
 
     #[test]

@@ -101,6 +101,15 @@ impl Budget {
         seats.taken.len()
     }
 
+    /// Makes the connections that are inside a request look as if their
+    /// clients had hung up: what waits there for events, logs or an exit
+    /// gives up, what is working can still answer.
+    pub fn hang_up(&self) {
+        for taken in self.lock().taken.values() {
+            let _ = sys::socket::shutdown(&*taken.stream, Shutdown::Read);
+        }
+    }
+
     /// Returns how many connections are served.
     pub fn len(&self) -> usize {
         self.lock().taken.len()

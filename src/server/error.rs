@@ -42,6 +42,12 @@ impl Error {
         Error::Lost(http::Error::from_io(http::Phase::Send, error))
     }
 
+    /// Makes the end of an answer whose client has hung up, or is to be
+    /// let go of: it must not look complete.
+    pub fn hung_up() -> Error {
+        Error::Lost(http::Error::Closed(http::Phase::Send))
+    }
+
     /// Returns the status; that of a lost client is never sent.
     pub fn status(&self) -> u16 {
         match self {

@@ -22,7 +22,7 @@ use crate::sys::poll::EventFd;
 #[derive(Default)]
 pub(super) struct State {
     /// How many clients were seen to hang up.
-    hung_up: AtomicU32,
+    pub hung_up: AtomicU32,
     /// How many `/slow` requests are inside.
     pub inside: AtomicU32,
 }

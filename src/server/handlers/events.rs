@@ -43,7 +43,7 @@ pub fn events(
             return Ok(());
         };
         if out.wait_with_peer(events.as_fd(), wait)? == Waited::HungUp {
-            return Ok(());
+            return Err(Error::hung_up());
         }
     }
 }

@@ -59,7 +59,7 @@ pub fn logs(
                 }
             }
             NextLine::End => return Ok(send(&mut out, &mut batch)?),
-            NextLine::HungUp => return Ok(()),
+            NextLine::HungUp => return Err(Error::hung_up()),
         }
     }
 }

@@ -24,13 +24,13 @@ pub fn wait(
         let mut out = exchange.stream(JSON);
         out.flush()?;
         if out.wait_with_peer(wait.as_fd(), None)? == Waited::HungUp {
-            return Ok(());
+            return Err(Error::hung_up());
         }
         out.json(&answer(wait.outcome()), "\n")?;
         return Ok(());
     }
     if exchange.wait_with_peer(wait.as_fd(), None)? == Waited::HungUp {
-        return Ok(());
+        return Err(Error::hung_up());
     }
     exchange.json(200, &answer(wait.outcome()))
 }
