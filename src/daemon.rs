@@ -9,7 +9,7 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,13 +20,14 @@ use log::LevelFilter;
 
 use crate::cli::DaemonOptions;
 use crate::engine::{Engine, LiveRestore, Settings};
+use crate::runtime::features::{self, Features};
 use crate::server::accept::{self, Accepting, Lost};
 use crate::server::listen::{self, Host};
 use crate::server::{self, Server, gate, routes};
 use crate::sys::credentials::{self, Limit};
 use crate::sys::mount::{self, Change, Flags, Reach};
 use crate::sys::sigset::Signals;
-use crate::sys::{memory, orphans, process};
+use crate::sys::{self, memory, orphans, process, sealed};
 use crate::{cli, signal};
 
 /// Where clients look for the daemon if nobody says else.
@@ -136,7 +137,7 @@ fn serve(options: &DaemonOptions) -> Result<(), Error> {
         accepting.push(started);
     }
     // Held as long as monitors are started from it.
-    let program = own_program();
+    let program = Program::open()?;
     let settings = Settings { program: program.path(), ..settings };
     let engine = Engine::open(settings).map_err(Error::Engine)?;
     let server = Server::new(
@@ -320,41 +321,39 @@ fn make_dir(dir: &Path) -> Result<(), Error> {
         .map_err(|e| Error::Path(dir.to_owned(), e))
 }
 
-/// The file that monitors are executed from.
-enum Program {
-    /// A read-only mount of the daemon's own file, which no container can
-    /// write through `/proc/PID/exe` (CVE-2019-5736).
-    Mount(std::os::fd::OwnedFd),
-    /// The file itself, where the kernel has no such mounts.
-    File,
-}
+/// The file that monitors are executed from: one that no container can
+/// write through `/proc/PID/exe` (CVE-2019-5736). It exists as long as this
+/// does.
+struct Program(OwnedFd);
 
 impl Program {
-    fn path(&self) -> PathBuf {
-        match self {
-            Program::Mount(fd) => {
-                PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()))
+    /// Makes it: a read-only mount of the daemon's own file, or where the
+    /// kernel has no such mounts (before 5.12) a sealed copy in memory.
+    fn open() -> Result<Program, Error> {
+        let path = Path::new("/proc/self/exe");
+        let failed = |e| Error::Path(path.to_owned(), e);
+        let mut exe = File::open(path).map_err(failed)?;
+        let has_mounts = Features::from_env().allow(features::MOUNT_SETATTR);
+        if has_mounts {
+            match read_only_mount(&exe) {
+                Ok(mount) => return Ok(Program(mount)),
+                Err(error) => log::debug!("a copy in memory it is: {error}"),
             }
-            Program::File => PathBuf::from("/proc/self/exe"),
         }
+        let copy = sealed::copy(&mut exe);
+        copy.map(Program).map_err(|e| failed(e.into()))
+    }
+
+    fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
     }
 }
 
-fn own_program() -> Program {
-    let clone = || {
-        let exe = File::open("/proc/self/exe")?;
-        let fd = mount::clone_tree_of(&exe, Reach::One)?;
-        let change = Change { set: Flags::READ_ONLY, ..Change::default() };
-        mount::change(&fd, Reach::One, &change)?;
-        Ok::<_, std::io::Error>(fd)
-    };
-    match clone() {
-        Ok(fd) => Program::Mount(fd),
-        Err(error) => {
-            log::warn!("no read-only mount of the program: {error}");
-            Program::File
-        }
-    }
+fn read_only_mount(exe: &File) -> sys::Result<OwnedFd> {
+    let mount = mount::clone_tree_of(exe, Reach::One)?;
+    let change = Change { set: Flags::READ_ONLY, ..Change::default() };
+    mount::change(&mount, Reach::One, &change)?;
+    Ok(mount)
 }
 
 /// The daemon's pid file, removed at its end.

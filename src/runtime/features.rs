@@ -52,7 +52,7 @@ features! {
     LOWERDIR_PLUS 3 "lowerdir-plus" "6.7"
         "mount(2) with relative paths";
     MOUNT_SETATTR 4 "mount-setattr" "5.12"
-        "remounts, not recursively";
+        "remounts, not recursively; a copy of the program in memory";
     OPENAT2 5 "openat2" "5.6" "a walk that follows links by itself";
     CLOSE_RANGE 6 "close-range" "5.9" "a walk over /proc/self/fd";
     OVERLAY_VOLATILE 7 "overlay-volatile" "5.10" "a mount that syncs";

@@ -17,6 +17,7 @@ pub mod poll;
 pub mod process;
 pub mod random;
 pub mod resolve;
+pub mod sealed;
 pub mod seccomp;
 pub mod session;
 pub mod sigset;
