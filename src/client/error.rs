@@ -81,6 +81,13 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Tells whether the daemon went away in the middle of an answer.
+    pub fn is_broken_off(&self) -> bool {
+        matches!(self, Error::Http(_) | Error::Stream(_))
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -82,6 +82,24 @@ fn an_attached_client_never_notices() {
 }
 
 #[test]
+fn an_attached_program_gets_the_exit_code_of_the_next_daemon() {
+    let mut daemon = Daemon::with_image();
+    let (path, _) = shared(&daemon);
+    let bind = format!("{}:/shared", path.display());
+    let line = "echo up; until [ -e /shared/end ]; do sleep 0.02; done; \
+                echo down; exit 6";
+    let mut run = daemon.beside(&[
+        "run", "--name", "web", "-v", &bind, "busybox", "sh", "-c", line,
+    ]);
+    assert_eq!(run.line().as_deref(), Some("up"));
+    daemon.kill();
+    daemon.launch();
+    fs::write(path.join("end"), "").expect("a file");
+    assert_eq!(run.line().as_deref(), Some("down"));
+    assert_eq!(run.end().0, 6);
+}
+
+#[test]
 fn no_log_line_is_lost() {
     let mut daemon = Daemon::with_image();
     let (path, host_config) = shared(&daemon);

@@ -13,12 +13,13 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::detach::DetachKeys;
+use crate::api::container::WaitResponse;
 use crate::api::stream::Stream;
 use crate::cli::error::Error;
-use crate::client::{Attached, Client, Frames, Waiting};
+use crate::client::{self, Attached, Client, Condition, Frames, Waiting};
 use crate::signal;
 use crate::sys::poll::{PollFd, PollFlags, poll};
 use crate::sys::sigset::{Signals, number};
@@ -26,6 +27,12 @@ use crate::sys::tty::{self, Output, RawMode};
 
 /// Bytes moved at once.
 const PIECE: usize = 32 * 1024;
+
+/// How long the next daemon may take to come, when one has gone.
+const NEXT_DAEMON: Duration = Duration::from_secs(10);
+
+/// How often it is looked for.
+const NEXT_TRY: Duration = Duration::from_millis(100);
 
 /// How a container is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -318,7 +325,31 @@ impl Relay {
                 break;
             }
         }
-        super::exit::status(waiting.finish())
+        let ended = match waiting.finish() {
+            Err(lost) if lost.is_broken_off() => self.ask_again(client, lost),
+            ended => ended,
+        };
+        super::exit::status(ended)
+    }
+
+    /// Asks the next daemon how the container ended: the one that was asked
+    /// has gone, but neither the container nor the attached stream did.
+    fn ask_again(
+        &self,
+        client: &mut Client,
+        lost: client::Error,
+    ) -> Result<WaitResponse, client::Error> {
+        let deadline = Instant::now() + NEXT_DAEMON;
+        while Instant::now() < deadline {
+            let waiting = client.wait(&self.id, Condition::NotRunning);
+            match waiting.and_then(Waiting::finish) {
+                Ok(ended) => return Ok(ended),
+                // It has removed itself: nobody knows any more.
+                Err(client::Error::Daemon { .. }) => break,
+                Err(_) => std::thread::sleep(NEXT_TRY),
+            }
+        }
+        Err(lost)
     }
 }
 
