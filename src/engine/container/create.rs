@@ -38,6 +38,7 @@ impl Engine {
         let mut warnings = host_config::check(&host_config, host)?;
         warnings.extend(self.host.limit_warnings(&host_config));
         let mounts = mounts::parse(&host_config)?;
+        warnings.extend(mounts::volume_warnings(&config, &mounts));
         if !name.is_empty() && !names::is_valid(name) {
             return Err(Error::Invalid(format!(
                 "Invalid container name ({name}), only [a-zA-Z0-9]\

@@ -1,7 +1,9 @@
 //! `Binds` and `Mounts`: what a container sees of the host's files.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
+use crate::api::container::Config;
 use crate::api::host_config::{HostConfig, Mount};
 use crate::api::inspect::MountPoint;
 use crate::engine::{Error, Result};
@@ -21,6 +23,23 @@ pub fn parse(config: &HostConfig) -> Result<Vec<MountPoint>> {
         points.push(point);
     }
     Ok(points)
+}
+
+/// Says which volumes of their own containers would have, with Docker.
+pub fn volume_warnings(config: &Config, mounts: &[MountPoint]) -> Vec<String> {
+    let paths = config.volumes.iter().flat_map(BTreeMap::keys);
+    paths
+        .filter(|path| {
+            let path = path.trim_end_matches('/');
+            !mounts.iter().any(|mount| mount.destination == path)
+        })
+        .map(|path| {
+            format!(
+                "Volumes are not supported by this engine yet: {path} is \
+                 removed together with the container."
+            )
+        })
+        .collect()
 }
 
 /// Makes the sources that Docker makes (those of `Binds`), and refuses
@@ -255,5 +274,20 @@ mod tests {
             "invalid mount config for type \"bind\": bind source path does \
              not exist: /nonexistent/skiff"
         );
+    }
+
+    #[test]
+    fn a_volume_that_is_no_bind_is_told() {
+        let config = Config {
+            volumes: Some(BTreeMap::from([
+                ("/data/".into(), Default::default()),
+                ("/log".into(), Default::default()),
+            ])),
+            ..Default::default()
+        };
+        let bind = bind("/srv:/log").unwrap();
+        let told = volume_warnings(&config, &[bind]);
+        assert_eq!(told.len(), 1);
+        assert!(told[0].contains("/data/"));
     }
 }
