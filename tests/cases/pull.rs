@@ -65,6 +65,30 @@ pub fn several_layers() -> Image {
 }
 
 #[test]
+fn a_mirror_serves_the_hub() {
+    let Some(registry) = Registry::start() else { return };
+    registry.push("library/busybox", &[Image::busybox()]);
+    let mirror = format!("http://{}", registry.name(""));
+    let mirror = mirror.trim_end_matches('/');
+    let daemon = Daemon::with(&["--registry-mirror", mirror]);
+    let lines = pulled(&daemon, "busybox", "latest");
+    let told = statuses(&lines);
+    assert_eq!(told[0], "Pulling from library/busybox");
+    assert_eq!(
+        told.last().map(String::as_str),
+        Some("Status: Downloaded newer image for busybox:latest")
+    );
+    let image = daemon.get("/images/busybox/json").is(200).json();
+    assert_eq!(image["RepoTags"], json!(["busybox:latest"]));
+    let info = daemon.get("/info").is(200).json();
+    let shown = &info["RegistryConfig"]["IndexConfigs"]["docker.io"];
+    assert_eq!(
+        shown["Mirrors"][0].as_str().map(|m| m.trim_end_matches('/')),
+        Some(mirror)
+    );
+}
+
+#[test]
 fn a_pull_tells_its_progress_as_docker_does() {
     let Some(registry) = Registry::start() else { return };
     let daemon = Daemon::start();
