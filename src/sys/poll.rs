@@ -17,7 +17,8 @@ pub fn poll(
     fds: &mut [PollFd<'_>],
     timeout: Option<Duration>,
 ) -> Result<usize> {
-    let deadline = timeout.map(|t| Instant::now() + t);
+    // One that lies beyond what a clock can say is no bound.
+    let deadline = timeout.and_then(|t| Instant::now().checked_add(t));
     loop {
         let left = deadline.map(|end| {
             let left = end.saturating_duration_since(Instant::now());
@@ -83,6 +84,13 @@ impl AsFd for EventFd {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_longest_bound_is_none() {
+        let event = EventFd::open().unwrap();
+        event.notify();
+        assert!(event.wait(Some(Duration::MAX)).unwrap());
+    }
 
     #[test]
     fn a_notified_eventfd_is_readable_until_drained() {
