@@ -69,6 +69,16 @@ pub fn prepare(config: &HostConfig) -> Result<()> {
     Ok(())
 }
 
+/// Finds the long form that a mount came from.
+pub fn asked<'a>(
+    config: &'a HostConfig,
+    point: &MountPoint,
+) -> Option<&'a Mount> {
+    config.mounts.iter().find(|asked| {
+        mount(asked).is_ok_and(|p| p.destination == point.destination)
+    })
+}
+
 fn make_dir(path: &str) -> Result<()> {
     std::fs::create_dir_all(path).map_err(|e| {
         Error::Internal(format!(
@@ -256,6 +266,21 @@ mod tests {
             parse(&config).unwrap_err().to_string(),
             "Duplicate mount point: /x"
         );
+    }
+
+    #[test]
+    fn a_mount_is_found_by_where_it_leads_to() {
+        let mounts = ["/a/./b/", "/c"].map(|target| Mount {
+            kind: "tmpfs".into(),
+            target: target.into(),
+            ..Default::default()
+        });
+        let config =
+            HostConfig { mounts: mounts.to_vec(), ..Default::default() };
+        let points = parse(&config).unwrap();
+        assert_eq!(points[0].destination, "/a/b");
+        assert_eq!(asked(&config, &points[0]), Some(&mounts[0]));
+        assert_eq!(asked(&config, &bind("/x:/y").unwrap()), None);
     }
 
     #[test]

@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::devices;
 use super::life::Record;
-use crate::api::host_config::HostConfig;
+use super::{devices, mounts};
+use crate::api::host_config::{self as api, HostConfig};
 use crate::engine::{Engine, Error, Result};
 use crate::runtime::caps;
 use crate::runtime::defaults;
@@ -40,7 +40,7 @@ impl Engine {
         process(&mut spec, record);
         security(&mut spec, host);
         spec.set_shm_size(u64::try_from(host.shm_size).unwrap_or_default());
-        mounts(&mut spec, record, files)?;
+        add_mounts(&mut spec, record, files);
         devices::add(&mut spec, host)?;
         Ok(spec)
     }
@@ -199,7 +199,7 @@ fn resources(host: &HostConfig) -> Resources {
     }
 }
 
-fn mounts(spec: &mut Spec, record: &Record, files: &Path) -> Result<()> {
+fn add_mounts(spec: &mut Spec, record: &Record, files: &Path) {
     for name in ["resolv.conf", "hostname", "hosts"] {
         let target = Path::new("/etc").join(name);
         if record.mounts.iter().any(|m| Path::new(&m.destination) == target) {
@@ -216,20 +216,16 @@ fn mounts(spec: &mut Spec, record: &Record, files: &Path) -> Result<()> {
         spec.add_mount(tmpfs(target, options));
     }
     for point in &record.mounts {
+        let asked = mounts::asked(&record.host_config, point);
         if point.kind == "tmpfs" {
-            let options = tmpfs_options(record, &point.destination);
+            let options = tmpfs_options(asked);
             let mut mount = tmpfs(&point.destination, &options);
             mount.readonly = !point.rw;
             spec.add_mount(mount);
             continue;
         }
-        let long = record
-            .host_config
-            .mounts
-            .iter()
-            .find(|m| m.target == point.destination)
-            .and_then(|m| m.bind_options.as_ref());
-        let kind = match long.is_some_and(|options| options.non_recursive) {
+        let options = asked.and_then(|mount| mount.bind_options.as_ref());
+        let kind = match options.is_some_and(|options| options.non_recursive) {
             true => "bind",
             false => "rbind",
         };
@@ -246,7 +242,6 @@ fn mounts(spec: &mut Spec, record: &Record, files: &Path) -> Result<()> {
             ..Mount::default()
         });
     }
-    Ok(())
 }
 
 fn tmpfs(target: &str, options: &str) -> Mount {
@@ -262,14 +257,9 @@ fn tmpfs(target: &str, options: &str) -> Mount {
 }
 
 /// Turns the long form's options into those of tmpfs(5).
-fn tmpfs_options(record: &Record, target: &str) -> String {
-    let options = record
-        .host_config
-        .mounts
-        .iter()
-        .find(|m| m.target.trim_end_matches('/') == target)
-        .and_then(|m| m.tmpfs_options.clone())
-        .unwrap_or_default();
+fn tmpfs_options(asked: Option<&api::Mount>) -> String {
+    let options =
+        asked.and_then(|m| m.tmpfs_options.clone()).unwrap_or_default();
     let mut text = String::new();
     if options.size_bytes > 0 {
         text.push_str(&format!("size={},", options.size_bytes));
