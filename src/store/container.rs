@@ -172,10 +172,20 @@ impl Store {
     /// Returns what a container's overlay is mounted from, and makes it
     /// again where a power cut took it.
     pub fn rootfs(&self, id: &str) -> Result<Rootfs> {
+        let rootfs = self.rootfs_paths(id)?;
+        let top = rootfs.lower.first().map(PathBuf::as_path);
+        make_rw(&self.container_dir(id), top)?;
+        Ok(rootfs)
+    }
+
+    /// As [`Store::rootfs`], without touching the disk.
+    ///
+    /// # Errors
+    /// Only [`Error::NoContainer`].
+    pub fn rootfs_paths(&self, id: &str) -> Result<Rootfs> {
         let layers = self.container_layers(id)?;
         let lower = self.lower(&layers);
         let dir = self.container_dir(id);
-        make_rw(&dir, lower.first().map(PathBuf::as_path))?;
         Ok(Rootfs { lower, upper: dir.join("upper"), work: dir.join("work") })
     }
 
@@ -301,6 +311,8 @@ mod tests {
         assert_eq!(store.lower_size(&id).unwrap(), 13);
         // As after a power cut that took what was not synced.
         fs::remove_dir_all(store.container_dir(&id)).unwrap();
+        assert_eq!(store.rootfs_paths(&id).unwrap(), rootfs);
+        assert!(!store.container_dir(&id).exists());
         assert_eq!(store.rootfs(&id).unwrap(), rootfs);
         assert!(rootfs.work.is_dir());
         store.remove_container(&id, Sync::No).unwrap();

@@ -7,20 +7,30 @@ use crate::api::inspect::{Container, GraphDriver, State};
 use crate::api::network::{EndpointSettings, NetworkSettings, Port};
 use crate::engine::{Engine, Error, Result};
 
+/// Whether a container's files are measured: all of them are looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sizes {
+    /// Not looked at.
+    #[default]
+    Left,
+    /// Measured.
+    Measured,
+}
+
 impl Engine {
-    /// Tells all that is known of a container; its sizes if asked for.
-    pub fn inspect(&self, name: &str, size: bool) -> Result<Container> {
+    /// Tells all that is known of a container.
+    pub fn inspect(&self, name: &str, sizes: Sizes) -> Result<Container> {
         let container = self.container(name)?;
         let snapshot = container.snapshot();
         let (record, life) = (&*snapshot.record, &snapshot.life);
         let dir = self.store.container_dir(&record.id);
         let file = |name: &str| dir.join(name).display().to_string();
-        let (size_rw, size_root_fs) = match size {
-            true => {
+        let (size_rw, size_root_fs) = match sizes {
+            Sizes::Measured => {
                 let (rw, root) = self.sizes(record)?;
                 (Some(rw), Some(root))
             }
-            false => (None, None),
+            Sizes::Left => (None, None),
         };
         let never = life.started_at.is_zero() && life.error.is_empty();
         let started = |path: String| match never {
@@ -48,7 +58,10 @@ impl Engine {
             driver: "overlay2".into(),
             platform: "linux".into(),
             host_config: record.host_config.clone(),
-            graph_driver: self.graph_driver(record)?,
+            graph_driver: self
+                .graph_driver(record)
+                // It was removed just now.
+                .ok_or_else(|| Error::NoSuchContainer(name.into()))?,
             size_rw,
             size_root_fs,
             mounts: record.mounts.clone(),
@@ -68,11 +81,8 @@ impl Engine {
         Ok((bytes(rw), bytes(rw.saturating_add(layers))))
     }
 
-    fn graph_driver(&self, record: &Record) -> Result<GraphDriver> {
-        let rootfs = self
-            .store
-            .rootfs(&record.id)
-            .map_err(|e| Error::internal("find the layers", e))?;
+    fn graph_driver(&self, record: &Record) -> Option<GraphDriver> {
+        let rootfs = self.store.rootfs_paths(&record.id).ok()?;
         let lower: Vec<String> =
             rootfs.lower.iter().map(|p| p.display().to_string()).collect();
         let merged = rootfs.upper.with_file_name("merged");
@@ -83,7 +93,7 @@ impl Engine {
             ("UpperDir", rootfs.upper.display().to_string()),
             ("WorkDir", rootfs.work.display().to_string()),
         ];
-        Ok(GraphDriver {
+        Some(GraphDriver {
             data: data.map(|(k, v)| (k.to_string(), v)).into(),
             name: "overlay2".into(),
         })

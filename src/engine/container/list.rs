@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::index::Index;
-use super::inspect::{show_endpoints, show_ports};
+use super::inspect::{Sizes, show_endpoints, show_ports};
 use super::life::{Phase, Snapshot};
 use super::status::status;
 use crate::api::container::{Summary, SummaryHostConfig, SummaryNetworks};
@@ -18,8 +18,8 @@ pub struct ListOptions {
     pub all: bool,
     /// Only so many of the latest; 0: no bound.
     pub limit: usize,
-    /// With their sizes.
-    pub size: bool,
+    /// Whether they are told with their sizes.
+    pub sizes: Sizes,
     /// Only those that pass.
     pub filters: Filters,
 }
@@ -76,7 +76,14 @@ impl Engine {
             found.truncate(options.limit);
         }
         let now = Timestamp::now();
-        found.iter().map(|s| self.summary(s, options, now)).collect()
+        let rows = found.iter().filter_map(|snapshot| {
+            match self.summary(snapshot, options, now) {
+                // It was removed just now.
+                Err(_) if self.container(&snapshot.record.id).is_err() => None,
+                row => Some(row),
+            }
+        });
+        rows.collect()
     }
 
     /// Tells whether a container passes the filters that look at it alone.
@@ -129,9 +136,9 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Summary> {
         let (record, life) = (&snapshot.record, &snapshot.life);
-        let (size_rw, size_root_fs) = match options.size {
-            true => self.sizes(record)?,
-            false => (0, 0),
+        let (size_rw, size_root_fs) = match options.sizes {
+            Sizes::Measured => self.sizes(record)?,
+            Sizes::Left => (0, 0),
         };
         Ok(Summary {
             id: record.id.clone(),

@@ -41,6 +41,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use attach::{Attach, AttachOptions, Connection};
 pub use index::Index;
+pub use inspect::Sizes;
 pub use life::{Life, Phase, Record, Snapshot};
 pub use list::ListOptions;
 pub use logs::{LogOptions, Logs, NextLine};

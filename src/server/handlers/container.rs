@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use super::parameter;
 use crate::api::container::CreateRequest;
-use crate::engine::{Engine, Filters, ListOptions, RemoveOptions, StopOptions};
+use crate::engine::{
+    Engine, Filters, ListOptions, RemoveOptions, Sizes, StopOptions,
+};
+use crate::http::query::Query;
 use crate::server::{Error, Exchange};
 
 /// `POST /containers/create`.
@@ -33,7 +36,7 @@ pub fn list(
     let options = ListOptions {
         all: query.flag("all"),
         limit: usize::try_from(limit).unwrap_or(0),
-        size: query.flag("size"),
+        sizes: sizes(query),
         filters: Filters::parse(query.text("filters"))?,
     };
     exchange.json(200, &engine.list(&options)?)
@@ -44,8 +47,15 @@ pub fn inspect(
     engine: &Arc<Engine>,
     exchange: &mut Exchange<'_>,
 ) -> Result<(), Error> {
-    let size = exchange.query().flag("size");
-    exchange.json(200, &engine.inspect(exchange.var("id"), size)?)
+    let sizes = sizes(exchange.query());
+    exchange.json(200, &engine.inspect(exchange.var("id"), sizes)?)
+}
+
+fn sizes(query: &Query) -> Sizes {
+    match query.flag("size") {
+        true => Sizes::Measured,
+        false => Sizes::Left,
+    }
 }
 
 /// `POST /containers/{id}/start`.
