@@ -4,6 +4,7 @@ use std::io::{BufWriter, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use super::life::Phase;
 use super::{Container, LogOptions, NextLine};
@@ -15,6 +16,9 @@ use crate::wait;
 
 /// How many clients may wait for a container's start.
 const MOST_PENDING: usize = 64;
+
+/// How long a client's socket may have no room for its greeting.
+const GREETING: Duration = Duration::from_secs(2);
 
 /// What a client wants to be attached to.
 #[derive(Clone, Debug, Default)]
@@ -97,11 +101,11 @@ impl Engine {
         hijack: impl FnOnce() -> std::result::Result<Connection, E>,
     ) -> std::result::Result<(), E> {
         let Attach { container, options, detach_keys, framing } = attach;
+        let Connection { socket, early, mut greeting } = hijack()?;
         // Under the lock: a client that starts the container as soon as it
         // is answered must be among those that are handed over, and a start
         // in progress is over and can be reached.
         let mut operation = container.operate();
-        let Connection { socket, early, mut greeting } = hijack()?;
         let has_log = container.snapshot().life.phase != Phase::Created;
         if options.logs && has_log {
             // A slow reader must not hold the container up.
@@ -189,11 +193,16 @@ impl Engine {
     }
 }
 
-/// Sends a few bytes to a client whose socket has room for them.
+/// Sends a few bytes to a client. One that has left no room for them, with
+/// answers that it does not read, is given up soon: others wait.
 fn greet(socket: &OwnedFd, greeting: &[u8]) -> Result<()> {
-    let failed = |e| Error::internal("attach", e);
-    let socket = socket.try_clone().map_err(failed)?;
-    UnixStream::from(socket).write_all(greeting).map_err(failed)
+    let send = || {
+        let mut socket = UnixStream::from(socket.try_clone()?);
+        socket.set_write_timeout(Some(GREETING))?;
+        socket.write_all(greeting)?;
+        socket.set_write_timeout(None)
+    };
+    send().map_err(|e| Error::internal("attach", e))
 }
 
 /// Reads the keys that end an attachment; empty: Docker's own.
