@@ -2,7 +2,7 @@
 //! that a handler can watch it together with its client's hang-up.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::sys::poll::{self, PollFd, PollFlags};
@@ -88,30 +88,48 @@ impl<T> AsFd for Waiter<T> {
 
 /// The waits for one thing. A party that gives up just drops its end.
 #[derive(Debug)]
-pub struct Waiters<T>(Mutex<Vec<Weak<Waiter<T>>>>);
+pub struct Waiters<T>(Mutex<Waiting<T>>);
+
+#[derive(Debug)]
+struct Waiting<T> {
+    parties: Vec<Weak<Waiter<T>>>,
+    /// What is given to all that come, once nothing else can happen.
+    last: Option<T>,
+}
 
 impl<T> Default for Waiters<T> {
     fn default() -> Waiters<T> {
-        Waiters(Mutex::new(Vec::new()))
+        Waiters(Mutex::new(Waiting { parties: Vec::new(), last: None }))
     }
 }
 
 impl<T: Clone> Waiters<T> {
-    /// Adds a wait.
+    /// Adds a wait; it is over at once after [`Waiters::give_last`].
     pub fn add(&self, waiter: &Arc<Waiter<T>>) {
-        let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        list.retain(|other| other.strong_count() > 0);
-        list.push(Arc::downgrade(waiter));
+        let mut waiting = self.lock();
+        if let Some(last) = &waiting.last {
+            return waiter.give(last.clone());
+        }
+        waiting.parties.retain(|other| other.strong_count() > 0);
+        waiting.parties.push(Arc::downgrade(waiter));
     }
 
     /// Gives the value to all that wait now.
     pub fn give(&self, value: &T) {
-        let list = std::mem::take(
-            &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner),
-        );
-        for waiter in list.iter().filter_map(Weak::upgrade) {
+        let parties = std::mem::take(&mut self.lock().parties);
+        for waiter in parties.iter().filter_map(Weak::upgrade) {
             waiter.give(value.clone());
         }
+    }
+
+    /// Gives the value to all that wait now, and to all that ever will.
+    pub fn give_last(&self, value: &T) {
+        self.lock().last = Some(value.clone());
+        self.give(value);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -133,5 +151,18 @@ mod tests {
         assert!(wait_readable(&*first, none).unwrap());
         waiters.give(&8);
         assert_eq!(first.value(), Some(&7));
+    }
+
+    #[test]
+    fn who_comes_after_the_last_value_has_it_at_once() {
+        let waiters = Waiters::default();
+        let (early, late) = (Waiter::open().unwrap(), Waiter::open().unwrap());
+        waiters.add(&early);
+        waiters.give_last(&7);
+        waiters.add(&late);
+        for waiter in [early, late] {
+            assert!(wait_readable(&*waiter, Some(Duration::ZERO)).unwrap());
+            assert_eq!(waiter.value(), Some(&7));
+        }
     }
 }

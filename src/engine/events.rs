@@ -45,8 +45,8 @@ pub struct Subscription<'a> {
 pub struct Lapped;
 
 impl Events {
-    /// Publishes an event; its time is set here. Called under the lock of
-    /// the object, after its new state is visible.
+    /// Publishes an event of this moment. Called under the lock of the
+    /// object, after its new state is visible.
     pub fn publish(
         &self,
         kind: &str,
@@ -54,9 +54,22 @@ impl Events {
         id: &str,
         attributes: BTreeMap<String, String>,
     ) {
+        self.publish_at(Timestamp::now(), kind, action, id, attributes);
+    }
+
+    /// As [`Events::publish`], of what happened at another time; it is
+    /// stamped later if that lies before the last event.
+    pub fn publish_at(
+        &self,
+        at: Timestamp,
+        kind: &str,
+        action: &str,
+        id: &str,
+        attributes: BTreeMap<String, String>,
+    ) {
         let mut ring = self.lock();
-        let now = Timestamp::now().unix_nanos();
-        let nanos = i64::try_from(now).unwrap_or(i64::MAX).max(ring.last + 1);
+        let at = i64::try_from(at.unix_nanos()).unwrap_or(i64::MAX);
+        let nanos = at.max(ring.last.saturating_add(1));
         ring.last = nanos;
         let mut event = Event {
             kind: kind.into(),
@@ -91,8 +104,7 @@ impl Events {
         });
     }
 
-    /// Starts to read events. With `from_start`, those still kept come
-    /// first, else only what is published from now on.
+    /// Starts to read events; from its return on, none is missed.
     pub fn subscribe(&self, from: From) -> Result<Subscription<'_>> {
         let wake = EventFd::open()
             .map_err(|e| Error::internal("subscribe to events", e))?;
@@ -276,6 +288,20 @@ mod tests {
         assert!(got.windows(2).all(|p| p[0].time_nano < p[1].time_nano));
         assert_eq!(got[0].status, "create");
         assert!(all.take().unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_happened_before_keeps_its_time_but_not_its_place() {
+        let events = Events::default();
+        let mut all = events.subscribe(From::Kept).unwrap();
+        let at = Timestamp::from_unix;
+        for time in [at(5, 7), at(4, 0), at(9, 0)] {
+            let none = BTreeMap::new();
+            events.publish_at(time, "container", "die", "4f", none);
+        }
+        let times: Vec<i64> =
+            all.take().unwrap().iter().map(|e| e.time_nano).collect();
+        assert_eq!(times, [5_000_000_007, 5_000_000_008, 9_000_000_000]);
     }
 
     #[test]

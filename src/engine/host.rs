@@ -13,8 +13,6 @@ pub struct Host {
     pub cpus: usize,
     /// Bytes of memory.
     pub memory: i64,
-    /// This boot's id.
-    pub boot_id: String,
     /// The kernel's version.
     pub kernel: String,
     /// The operating system's name for people, and its version.
@@ -33,7 +31,6 @@ impl Host {
         Host {
             cpus: cpus.map_or(1, std::num::NonZero::get),
             memory: memory(&line("/proc/meminfo")),
-            boot_id: line("/proc/sys/kernel/random/boot_id"),
             kernel: line("/proc/sys/kernel/osrelease"),
             os: os(&line("/etc/os-release")),
             cgroups: Layout::host(),

@@ -14,6 +14,7 @@ use crate::id;
 use crate::network::files::{self, Host};
 use crate::network::resolv::{self, Overrides, Reach};
 use crate::network::{self, Bridge, Cidr, Lease, Mode};
+use crate::time::Timestamp;
 
 /// The networks and their ids, which stay the same for a data root.
 #[derive(Debug)]
@@ -226,6 +227,17 @@ impl Engine {
         name: &str,
         action: &str,
     ) {
+        self.network_event_at(Timestamp::now(), record, name, action);
+    }
+
+    /// As [`Engine::network_event`], of what happened at another time.
+    pub(super) fn network_event_at(
+        &self,
+        at: Timestamp,
+        record: &Record,
+        name: &str,
+        action: &str,
+    ) {
         let Some(id) = self.networks.id(name) else {
             return;
         };
@@ -238,7 +250,7 @@ impl Engine {
             ("name".to_string(), name.to_string()),
             ("type".to_string(), kind.to_string()),
         ]);
-        self.events.publish("network", action, id, attributes);
+        self.events.publish_at(at, "network", action, id, attributes);
     }
 
     /// Writes the texts of a container's hosts, hostname and resolv.conf.

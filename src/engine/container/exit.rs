@@ -26,8 +26,9 @@ impl Engine {
         self: &Arc<Engine>,
         container: &Arc<Container>,
         mut monitor: Monitor,
-        mut pause: Option<Duration>,
     ) {
+        // The one before the last restart by policy.
+        let mut pause: Option<Duration> = None;
         loop {
             let exit = self.next_exit(container, &mut monitor);
             let operation = container.operate();
@@ -92,7 +93,7 @@ impl Engine {
         let before = &snapshot.life;
         for (name, endpoint) in &before.endpoints {
             self.disconnect(endpoint);
-            self.network_event(record, name, "disconnect");
+            self.network_event_at(exit.at, record, name, "disconnect");
         }
         let policy = &record.host_config.restart_policy;
         let ended = Ended {
@@ -121,10 +122,16 @@ impl Engine {
         }
         container.set_life(life.clone());
         if exit.oom {
-            self.container_event(record, "oom", &[]);
+            self.container_event_at(exit.at, record, "oom", &[]);
         }
-        let ran = exit.at.duration_since(before.started_at).as_secs();
-        self.container_event(
+        let ran = match before.started_at.is_zero() {
+            // Its daemon died before it could keep the time.
+            true => Duration::ZERO,
+            false => exit.at.duration_since(before.started_at),
+        };
+        let ran = ran.as_secs();
+        self.container_event_at(
+            exit.at,
             record,
             "die",
             &[

@@ -12,7 +12,8 @@ use crate::api::network::EndpointSettings;
 use crate::oci::Digest;
 use crate::time::Timestamp;
 
-/// What was asked for at create. Kept synced on disk.
+/// What was asked for at create. Kept synced on disk, unless the container
+/// removes itself.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Record {
     /// The id: 64 hex digits.
@@ -100,8 +101,6 @@ pub struct Life {
     pub restart_count: i64,
     /// Who ended it last.
     pub ended_by: EndedBy,
-    /// The boot that this was true in (`/proc/sys/kernel/random/boot_id`).
-    pub boot_id: String,
     /// Its connections, by network name, while it runs.
     pub endpoints: BTreeMap<String, EndpointSettings>,
 }
@@ -127,13 +126,6 @@ impl Phase {
             Phase::Removing => "removing",
             Phase::Dead => "dead",
         }
-    }
-}
-
-impl Phase {
-    /// Tells whether the container is being removed.
-    pub fn is_gone(self) -> bool {
-        matches!(self, Phase::Removing)
     }
 }
 

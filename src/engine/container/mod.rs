@@ -52,6 +52,7 @@ pub use wait::{Condition, Exit, Wait};
 use super::{Engine, Error, Result};
 use crate::shim::Attachment;
 use crate::store::{Sync, record};
+use crate::time::Timestamp;
 use crate::wait::{EventFd, Waiters};
 
 /// The format of what is kept of a container.
@@ -137,6 +138,17 @@ impl Engine {
         action: &str,
         more: &[(&str, String)],
     ) {
+        self.container_event_at(Timestamp::now(), record, action, more);
+    }
+
+    /// As [`Engine::container_event`], of what happened at another time.
+    fn container_event_at(
+        &self,
+        at: Timestamp,
+        record: &Record,
+        action: &str,
+        more: &[(&str, String)],
+    ) {
         let mut attributes: BTreeMap<String, String> =
             record.config.labels.clone().unwrap_or_default();
         attributes.insert("image".into(), record.config.image.clone());
@@ -144,7 +156,8 @@ impl Engine {
         for (key, value) in more {
             attributes.insert((*key).into(), value.clone());
         }
-        self.events.publish("container", action, &record.id, attributes);
+        let id = &record.id;
+        self.events.publish_at(at, "container", action, id, attributes);
     }
 
     /// Writes what a container does beside its record. A failure is only

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::life::{EndedBy, Life, Phase};
-use super::{Condition, Container, Exit};
+use super::{Container, Exit};
 use crate::engine::{Engine, Error, Result};
+use crate::signal::SIGKILL;
 use crate::store::Sync;
 
 /// How a container is removed.
@@ -26,14 +27,10 @@ impl Engine {
     ) -> Result<()> {
         let container = self.container(name)?;
         if options == RemoveOptions::Force {
-            let exit = container.wait(Condition::NextExit)?;
-            let gone = container.wait(Condition::Removed)?;
-            if let Ok(true) = self.request_end(&container, EndedBy::Client) {
-                self.kill_and_wait(&container, &exit)?;
-            }
-            // One that removes itself may have done so by now.
-            if gone.outcome().is_some() {
-                return Ok(());
+            match self.request_end(&container, EndedBy::Client, SIGKILL) {
+                Ok(Some(exit)) => self.await_kill(&container, &exit)?,
+                Ok(None) | Err(Error::NotModified) => {}
+                Err(error) => return Err(error),
             }
         }
         let _operation = container.operate();
@@ -41,6 +38,7 @@ impl Engine {
         let name = &snapshot.record.name;
         match snapshot.life.phase {
             Phase::Created | Phase::Exited | Phase::Dead => {}
+            // One that removes itself may have done so by now.
             Phase::Removing => {
                 if options == RemoveOptions::Force {
                     return Ok(());
@@ -87,15 +85,20 @@ impl Engine {
         };
         if let Err(error) = self.store.remove_container(&container.id, sync) {
             container.set_life(Life { phase: Phase::Dead, ..life });
-            return Err(Error::internal(
-                format!("remove container {}", container.id),
-                error,
-            ));
+            let step = format!("remove container {}", container.id);
+            let error = Error::internal(step, error);
+            let text = Some(error.to_string());
+            container.removal.give(&Exit { code, error: text });
+            return Err(error);
         }
         let _ = std::fs::remove_dir_all(self.run_dir(&container.id));
         self.containers.remove(&container.id);
         self.container_event(&snapshot.record, "destroy", &[]);
-        container.removal.give(&Exit { code, error: None });
+        // Nothing else can happen to it: who waits for the exit of one that
+        // never ran is answered too.
+        let exit = Exit { code, error: None };
+        container.exits.give_last(&exit);
+        container.removal.give_last(&exit);
         Ok(())
     }
 }

@@ -18,11 +18,10 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, mpsc};
 
-use super::Container;
 use super::life::{EndedBy, Life, Phase, Record};
+use super::{Container, Exit};
 use crate::api::network::EndpointSettings;
 use crate::engine::network::Endpoint;
 use crate::engine::{Engine, Error, Result};
@@ -31,6 +30,17 @@ use crate::signal;
 
 /// Stack of a thread that waits for one container, bytes.
 const WATCHER_STACK: usize = 192 << 10;
+
+/// A thread that will handle a container's exits.
+pub(super) struct Watcher(mpsc::Sender<Monitor>);
+
+impl Watcher {
+    /// Has it begin.
+    pub(super) fn watch(self, monitor: Monitor) {
+        // It is there until it has got this.
+        let _ = self.0.send(monitor);
+    }
+}
 
 impl Engine {
     /// Starts a container.
@@ -56,36 +66,38 @@ impl Engine {
                 ));
             }
         }
+        if self.is_ending() {
+            return Err(Error::Unavailable(
+                "the daemon is shutting down".into(),
+            ));
+        }
         let life = Life { restart_count: 0, ..life };
-        self.start_locked(&container, life)
+        // First, because nothing runs without somebody who sees its end.
+        let watcher = self.watcher(&container).inspect_err(|error| {
+            self.start_failed(&container, life.clone(), error);
+        })?;
+        watcher.watch(self.launch(&container, life)?);
+        Ok(())
     }
 
-    /// Starts a container and a thread that waits for its exit. Called
-    /// under `operation`; `life` is the state to go on from.
-    pub(super) fn start_locked(
+    /// Starts the thread that handles a container's exits, once it is given
+    /// the monitor; without one it ends.
+    pub(super) fn watcher(
         self: &Arc<Engine>,
         container: &Arc<Container>,
-        life: Life,
-    ) -> Result<()> {
-        let monitor = self.launch(container, life)?;
-        self.watch(container, monitor, None)
-    }
-
-    /// Starts the thread that handles a container's exits. `pause` is the
-    /// one before the last restart by policy.
-    pub(super) fn watch(
-        self: &Arc<Engine>,
-        container: &Arc<Container>,
-        monitor: Monitor,
-        pause: Option<Duration>,
-    ) -> Result<()> {
+    ) -> Result<Watcher> {
+        let (sender, monitor) = mpsc::channel();
         let (engine, container) = (Arc::clone(self), Arc::clone(container));
         std::thread::Builder::new()
             .name("watch".into())
             .stack_size(WATCHER_STACK)
-            .spawn(move || engine.watch_exits(&container, monitor, pause))
-            .map(drop)
-            .map_err(|e| Error::internal("start a thread", e))
+            .spawn(move || {
+                if let Ok(monitor) = monitor.recv() {
+                    engine.watch_exits(&container, monitor);
+                }
+            })
+            .map_err(|e| Error::internal("start a thread", e))?;
+        Ok(Watcher(sender))
     }
 
     /// Starts a container's program. On a failure the state tells of it,
@@ -112,13 +124,11 @@ impl Engine {
             error: String::new(),
             oom_killed: false,
             ended_by: EndedBy::Itself,
-            boot_id: self.host.boot_id.clone(),
             endpoints,
             ..life
         };
-        if !record.host_config.auto_remove {
-            self.save_life(container, &life);
-        }
+        // The next daemon needs it: the address is taken.
+        self.save_life(container, &life);
         container.set_life(life);
         self.container_event(&record, "start", &[]);
         Ok(monitor)
@@ -130,10 +140,12 @@ impl Engine {
         record: &Record,
     ) -> Result<(State, Monitor, BTreeMap<String, EndpointSettings>)> {
         let run_dir = self.make_run_dir(&record.id)?;
+        // Before the launch: its address is given back after the container
+        // is undone.
+        let endpoint = self.connect(record)?;
         let mut launch = shim::spawn(&self.settings.program, &run_dir)
             .map_err(|e| Error::internal("start the monitor", e))?;
         let pending = container.take_pending();
-        let endpoint = self.connect(record)?;
         let files = self.write_files(record, &endpoint)?;
         let start = Start {
             spec: self.spec(record, &files)?,
@@ -142,8 +154,10 @@ impl Engine {
         };
         launch.begin(&start, pending).map_err(|e| start_error(&e))?;
         self.plug(&mut launch, record, &endpoint)?;
-        let (started, monitor) =
-            launch.proceed().map_err(|e| start_error(&e))?;
+        let (started, monitor) = launch.proceed().map_err(|e| {
+            self.network_event(record, endpoint.network(), "disconnect");
+            start_error(&e)
+        })?;
         Ok((started, monitor, endpoint.keep()))
     }
 
@@ -221,6 +235,9 @@ impl Engine {
         error: &Error,
     ) {
         let snapshot = container.snapshot();
+        // Who attached before a start does not wait for the next one.
+        drop(container.take_pending());
+        let between_runs = life.phase == Phase::Restarting;
         let code = match error {
             Error::CannotExec { code, .. } => *code,
             _ => 128,
@@ -243,6 +260,10 @@ impl Engine {
             self.remove_locked(container, code);
         } else {
             self.save_life(container, &life);
+        }
+        if between_runs {
+            let error = Some(error.to_string());
+            container.exits.give(&Exit { code, error });
         }
     }
 

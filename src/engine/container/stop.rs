@@ -11,7 +11,7 @@ use crate::signal::{self, SIGKILL};
 use crate::wait::{self, Ready};
 
 /// How long a container has to end, unless it or the client says else.
-const PATIENCE: i64 = 10;
+pub(super) const PATIENCE: i64 = 10;
 /// How long the kernel has to end what was killed.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -54,43 +54,57 @@ impl Engine {
         };
         let timeout =
             options.timeout.or(record.config.stop_timeout).unwrap_or(PATIENCE);
-        let exit = container.wait(Condition::NextExit)?;
-        if self.request_end(container, by)? {
-            self.signal_for_end(container, number)?;
+        if let Some(exit) = self.request_end(container, by, number)? {
             self.await_end(container, &exit, timeout, client)?;
+            if exit.outcome().is_none() {
+                // The client has left: the container is not stopped yet.
+                return Ok(());
+            }
         }
         self.container_event(&record, "stop", &[]);
         Ok(())
     }
 
-    /// Notes that a container is to end and not to be started again. False
-    /// if nothing runs any more: one between two runs just stays down.
+    /// Asks a container to end, with a signal, and not to be started again.
+    /// Returns the wait for the end of this run; `None` if nothing runs any
+    /// more: one between two runs just stays down.
     pub(super) fn request_end(
         &self,
         container: &Container,
         by: EndedBy,
-    ) -> Result<bool> {
+        number: i32,
+    ) -> Result<Option<Wait>> {
         let _operation = container.operate();
-        let life = container.snapshot().life.clone();
-        match life.phase {
+        match container.snapshot().life.phase {
             Phase::Running | Phase::Paused => {
-                container.set_life(Life { ended_by: by, ..life });
-                Ok(true)
+                // Opened under the lock: no end of another run gets here.
+                let exit = container.wait(Condition::NextExit)?;
+                self.note_end(container, by);
+                self.signal_for_end(container, number)?;
+                Ok(Some(exit))
             }
             Phase::Restarting => {
-                let life = Life { phase: Phase::Exited, ended_by: by, ..life };
-                self.save_life(container, &life);
-                let code = life.exit_code;
-                container.set_life(life);
-                container.interrupt.notify();
-                container.exits.give(&Exit { code, error: None });
-                Ok(false)
+                self.stay_down(container, by);
+                Ok(None)
             }
             _ => Err(Error::NotModified),
         }
     }
 
+    /// Keeps a container that is between two runs from being started again.
+    /// Called under `operation`.
+    pub(super) fn stay_down(&self, container: &Container, by: EndedBy) {
+        let life = container.snapshot().life.clone();
+        let life = Life { phase: Phase::Exited, ended_by: by, ..life };
+        self.save_life(container, &life);
+        let code = life.exit_code;
+        container.set_life(life);
+        container.interrupt.notify();
+        container.exits.give(&Exit { code, error: None });
+    }
+
     /// Waits for the end that was asked for; kills when the time is over.
+    /// Without a bound the wait also ends when `client` hangs up.
     pub(super) fn await_end(
         &self,
         container: &Container,
@@ -117,25 +131,31 @@ impl Engine {
     }
 
     /// Sends a signal that is to end a container. One that has just ended
-    /// by itself is fine: its exit is told in a moment.
+    /// by itself is fine: its exit is told in a moment. Called under
+    /// `operation`.
     fn signal_for_end(&self, container: &Container, number: i32) -> Result<()> {
         match self.send_signal(container, number) {
-            Err(Error::NotRunning(_)) => return Ok(()),
-            sent => sent?,
+            Err(Error::NotRunning(_)) => Ok(()),
+            sent => sent,
         }
-        let record = container.snapshot().record.clone();
-        let signal = ("signal", number.to_string());
-        self.container_event(&record, "kill", &[signal]);
-        Ok(())
     }
 
-    /// Kills a container and waits until it has ended.
-    pub(super) fn kill_and_wait(
+    /// Kills the run that `exit` waits for, and waits until it has ended.
+    fn kill_and_wait(&self, container: &Container, exit: &Wait) -> Result<()> {
+        let operation = container.operate();
+        if exit.outcome().is_none() {
+            self.signal_for_end(container, SIGKILL)?;
+        }
+        drop(operation);
+        self.await_kill(container, exit)
+    }
+
+    /// Waits for the end of a run that was killed.
+    pub(super) fn await_kill(
         &self,
         container: &Container,
         exit: &Wait,
     ) -> Result<()> {
-        self.signal_for_end(container, SIGKILL)?;
         match wait::first_ready(&[exit.as_fd()], None, Some(KILL_PATIENCE)) {
             Ok(Ready::Fd(_) | Ready::HungUp) => Ok(()),
             Ok(Ready::TimedOut) => Err(Error::Internal(format!(

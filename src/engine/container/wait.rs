@@ -81,9 +81,7 @@ impl Container {
         // seen by one of the two.
         let life = &self.snapshot().life;
         let over = match condition {
-            Condition::NotRunning => {
-                !life.is_up() && life.phase != Phase::Removing
-            }
+            Condition::NotRunning => !life.is_up(),
             Condition::Removed => life.phase == Phase::Dead,
             Condition::NextExit => false,
         };
