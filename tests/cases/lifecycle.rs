@@ -166,6 +166,21 @@ fn wait_knows_its_three_conditions() {
 }
 
 #[test]
+fn all_waits_end_with_the_removal() {
+    let daemon = Daemon::with_image();
+    daemon.create("web", json!({"Cmd": ["true"]}));
+    let mut waits = ["next-exit", "removed"].map(|condition| {
+        let target = format!("/containers/web/wait?condition={condition}");
+        daemon.open("POST", &target)
+    });
+    daemon.delete("/containers/web").is(204);
+    for (wire, head) in &mut waits {
+        let body = wire.body(head);
+        assert!(String::from_utf8_lossy(&body).contains("\"StatusCode\":0"));
+    }
+}
+
+#[test]
 fn wait_ends_with_its_client() {
     let daemon = Daemon::with_image();
     daemon.run("web", "sleep 1000");
@@ -323,6 +338,40 @@ fn restarting_is_a_state_of_its_own() {
     assert_eq!(seen["State"]["Running"], true);
     daemon.post("/containers/ever/stop").is(204);
     daemon.until_state("ever", "exited");
+    // A kill keeps it down as well.
+    daemon.post("/containers/ever/start").is(204);
+    daemon.until_state("ever", "restarting");
+    daemon.post("/containers/ever/kill").is(204);
+    let seen = daemon.inspect("ever");
+    assert_eq!(seen["State"]["Status"], "exited", "{seen}");
+}
+
+#[test]
+fn a_kill_is_told_before_its_end() {
+    let daemon = Daemon::with_image();
+    daemon.create("web", json!({"Cmd": ["sleep", "1000"]}));
+    for _ in 0..10 {
+        daemon.post("/containers/web/start").is(204);
+        daemon.post("/containers/web/kill").is(204);
+    }
+    let filters = "filters={\"event\":[\"kill\",\"die\"]}"
+        .replace('"', "%22")
+        .replace('{', "%7B")
+        .replace('}', "%7D");
+    let past = daemon.past_events(&filters);
+    let told: Vec<&str> =
+        past.iter().filter_map(|event| event["Action"].as_str()).collect();
+    assert_eq!(told, ["kill", "die"].repeat(10));
+}
+
+#[test]
+fn a_stop_may_be_as_patient_as_a_number_can_say() {
+    let daemon = Daemon::with_image();
+    let line = "trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done";
+    daemon.run("web", line);
+    daemon.until_logged("web", "ready");
+    daemon.post(&format!("/containers/web/stop?t={}", i64::MAX)).is(204);
+    assert_eq!(daemon.wait("web"), 5);
 }
 
 #[test]

@@ -155,6 +155,27 @@ fn an_exit_in_between_is_reported_with_code_and_time() {
     let die = past.iter().find(|event| event["Action"] == "die");
     let die = die.expect("a die event");
     assert_eq!(die["Actor"]["Attributes"]["exitCode"], "23");
+    let told = die["timeNano"].as_f64().expect("a time") / 1e9;
+    assert!((told - ended).abs() < 1.0, "{told} is not {ended}");
+}
+
+#[test]
+fn an_exit_is_not_told_by_the_next_daemon_again() {
+    let mut daemon = Daemon::with_image();
+    daemon.run("gone", "exit 3");
+    daemon.until_state("gone", "exited");
+    daemon.run("killed", "sleep 1000");
+    let pid = pid_of(&daemon.inspect("killed"));
+    host::signal(host::parent(pid).expect("a parent"), Signal::KILL);
+    daemon.until_state("killed", "exited");
+    let states = |daemon: &Daemon| {
+        ["gone", "killed"].map(|name| daemon.inspect(name)["State"].clone())
+    };
+    let before = states(&daemon);
+    daemon.kill();
+    daemon.launch();
+    assert_eq!(states(&daemon), before);
+    assert_eq!(daemon.past_events(""), Vec::<Value>::new());
 }
 
 fn now() -> f64 {
@@ -258,22 +279,29 @@ fn addresses_are_kept_and_not_given_twice() {
     let mut daemon = Daemon::with_image();
     let body = json!({"HostConfig": {"NetworkMode": "bridge"}});
     daemon.run_with("one", "sleep 1000", body.clone());
+    let once = json!({"HostConfig":
+        {"NetworkMode": "bridge", "AutoRemove": true}});
+    daemon.run_with("once", "sleep 1000", once);
     let address = |daemon: &Daemon, name: &str| {
         let seen = daemon.inspect(name);
         let network = &seen["NetworkSettings"]["Networks"]["bridge"];
         network["IPAddress"].as_str().expect("an address").to_string()
     };
     let before = address(&daemon, "one");
+    let of_once = address(&daemon, "once");
     daemon.kill();
     daemon.launch();
     assert_eq!(address(&daemon, "one"), before);
+    assert_eq!(address(&daemon, "once"), of_once);
     daemon.run_with("two", "sleep 1000", body);
     let second = address(&daemon, "two");
     assert_ne!(second, before);
+    assert_ne!(second, of_once);
     let line = format!("ping -c1 -W2 {before} >/dev/null");
     let body = json!({"HostConfig": {"NetworkMode": "bridge"}});
     assert_eq!(daemon.shell(&line, body).0, 0, "{before} is not reached");
     daemon.post("/containers/one/stop?t=0").is(204);
+    daemon.post("/containers/once/stop?t=0").is(204);
     until("one link", || {
         (host::ports(&daemon.bridge).len() == 1).then_some(())
     });
