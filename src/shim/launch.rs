@@ -65,11 +65,14 @@ pub fn spawn(program: &Path, run_dir: &Path) -> Result<Launch, Error> {
         }
         _ => {}
     }
+    let log = run_dir.join(record::LOG);
+    // That of an earlier run.
+    let _ = std::fs::remove_file(&log);
     let log = OpenOptions::new()
         .append(true)
         .create(true)
         .mode(0o600)
-        .open(run_dir.join(record::LOG))
+        .open(log)
         .map_err(made)?;
     let (socket, far) =
         UnixStream::pair().map_err(|e| Error::Spawn(program.to_owned(), e))?;

@@ -193,17 +193,16 @@ impl Engine {
         }
     }
 
-    /// Makes an empty directory for the state of a run.
+    /// Makes the directory for the state of a run, unless it is there. What
+    /// an earlier run has left there its monitor may be clearing away right
+    /// now, if its daemon died: it has the directory until it is gone, and
+    /// the next monitor waits for that.
     fn make_run_dir(&self, id: &str) -> Result<PathBuf> {
         use std::os::unix::fs::DirBuilderExt;
         let dir = self.run_dir(id);
-        let failed = |e| Error::internal(dir.display(), e);
         let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700);
-        if dir.exists() {
-            std::fs::remove_dir_all(&dir).map_err(failed)?;
-        }
-        builder.create(&dir).map_err(failed)?;
+        let made = builder.recursive(true).mode(0o700).create(&dir);
+        made.map_err(|e| Error::internal(dir.display(), e))?;
         Ok(dir)
     }
 
