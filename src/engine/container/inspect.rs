@@ -58,10 +58,7 @@ impl Engine {
             driver: "overlay2".into(),
             platform: "linux".into(),
             host_config: record.host_config.clone(),
-            graph_driver: self
-                .graph_driver(record)
-                // It was removed just now.
-                .ok_or_else(|| Error::NoSuchContainer(name.into()))?,
+            graph_driver: self.graph_driver(record),
             size_rw,
             size_root_fs,
             mounts: record.mounts.clone(),
@@ -81,8 +78,12 @@ impl Engine {
         Ok((bytes(rw), bytes(rw.saturating_add(layers))))
     }
 
-    fn graph_driver(&self, record: &Record) -> Option<GraphDriver> {
-        let rootfs = self.store.rootfs_paths(&record.id).ok()?;
+    fn graph_driver(&self, record: &Record) -> GraphDriver {
+        let name = "overlay2".into();
+        let Ok(rootfs) = self.store.rootfs_paths(&record.id) else {
+            // Just being removed.
+            return GraphDriver { name, ..GraphDriver::default() };
+        };
         let lower: Vec<String> =
             rootfs.lower.iter().map(|p| p.display().to_string()).collect();
         let merged = rootfs.upper.with_file_name("merged");
@@ -93,10 +94,8 @@ impl Engine {
             ("UpperDir", rootfs.upper.display().to_string()),
             ("WorkDir", rootfs.work.display().to_string()),
         ];
-        Some(GraphDriver {
-            data: data.map(|(k, v)| (k.to_string(), v)).into(),
-            name: "overlay2".into(),
-        })
+        let data = data.map(|(k, v)| (k.to_string(), v)).into();
+        GraphDriver { data, name }
     }
 
     fn network_settings(

@@ -76,14 +76,7 @@ impl Engine {
             found.truncate(options.limit);
         }
         let now = Timestamp::now();
-        let rows = found.iter().filter_map(|snapshot| {
-            match self.summary(snapshot, options, now) {
-                // It was removed just now.
-                Err(_) if self.container(&snapshot.record.id).is_err() => None,
-                row => Some(row),
-            }
-        });
-        rows.collect()
+        Ok(found.iter().map(|s| self.summary(s, options, now)).collect())
     }
 
     /// Tells whether a container passes the filters that look at it alone.
@@ -134,13 +127,17 @@ impl Engine {
         snapshot: &Snapshot,
         options: &ListOptions,
         now: Timestamp,
-    ) -> Result<Summary> {
+    ) -> Summary {
         let (record, life) = (&snapshot.record, &snapshot.life);
         let (size_rw, size_root_fs) = match options.sizes {
-            Sizes::Measured => self.sizes(record)?,
+            // One that is just being removed does not spoil the list.
+            Sizes::Measured => self.sizes(record).unwrap_or_else(|error| {
+                log::info!("container {}: {error}", record.id);
+                (0, 0)
+            }),
             Sizes::Left => (0, 0),
         };
-        Ok(Summary {
+        Summary {
             id: record.id.clone(),
             names: vec![format!("/{}", record.name)],
             image: self.image_name(record),
@@ -163,7 +160,7 @@ impl Engine {
                 networks: show_endpoints(self, record, life),
             },
             mounts: record.mounts.clone(),
-        })
+        }
     }
 }
 
