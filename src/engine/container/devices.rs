@@ -1,4 +1,5 @@
-//! `--device`: device nodes of the host for a container.
+//! Devices of the host for a container: `--device`, the rules of
+//! `--device-cgroup-rule`, and the bounds on their use.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -6,10 +7,23 @@ use std::path::Path;
 
 use crate::api::host_config::{DeviceMapping, HostConfig};
 use crate::engine::{Error, Result};
-use crate::runtime::spec::{Device, DeviceKind, DeviceRule, Spec};
+use crate::runtime::spec::{
+    Device, DeviceKind, DeviceRule, Spec, Throttle, ThrottleKind,
+};
 
 /// How deep a directory of devices is looked through.
 const DEPTH: usize = 4;
+
+/// Refuses what is no rule; nothing on the host is looked at.
+pub fn check(host: &HostConfig) -> Result<()> {
+    host.device_cgroup_rules.iter().flatten().try_for_each(|text| {
+        rules(text).map(drop).ok_or_else(|| {
+            Error::Invalid(format!(
+                "invalid device cgroup rule format: '{text}'"
+            ))
+        })
+    })
+}
 
 /// Gives a container the devices that it asks for.
 pub fn add(spec: &mut Spec, host: &HostConfig) -> Result<()> {
@@ -28,7 +42,62 @@ pub fn add(spec: &mut Spec, host: &HostConfig) -> Result<()> {
             ))
         })?;
     }
+    let texts = host.device_cgroup_rules.iter().flatten();
+    spec.device_rules.extend(texts.filter_map(|text| rules(text)).flatten());
+    throttle(spec, host)
+}
+
+/// Bounds the use of devices, where that is asked for.
+fn throttle(spec: &mut Spec, host: &HostConfig) -> Result<()> {
+    let lists = [
+        (ThrottleKind::ReadBps, &host.blkio_device_read_bps),
+        (ThrottleKind::WriteBps, &host.blkio_device_write_bps),
+        (ThrottleKind::ReadIops, &host.blkio_device_read_iops),
+        (ThrottleKind::WriteIops, &host.blkio_device_write_iops),
+    ];
+    for (kind, list) in lists {
+        for wanted in list.iter().flatten() {
+            let metadata = fs::metadata(&wanted.path).map_err(|e| {
+                Error::Invalid(format!("device \"{}\": {e}", wanted.path))
+            })?;
+            let (major, minor) = split(metadata.rdev());
+            let rate = wanted.rate;
+            let throttle = Throttle { kind, major, minor, rate };
+            spec.cgroup.resources.throttle.push(throttle);
+        }
+    }
     Ok(())
+}
+
+/// Reads `c 1:3 rwm`; `*` is any number, and `a` devices of both kinds.
+fn rules(text: &str) -> Option<Vec<DeviceRule>> {
+    let words: Vec<&str> = text.split(' ').collect();
+    let [kind, numbers, access] = words[..] else { return None };
+    let kinds: &[DeviceKind] = match kind {
+        "a" => &[DeviceKind::Char, DeviceKind::Block],
+        "c" => &[DeviceKind::Char],
+        "b" => &[DeviceKind::Block],
+        _ => return None,
+    };
+    let number = |text: &str| match text {
+        "*" => Some(None),
+        text => text.parse().ok().map(Some),
+    };
+    let (major, minor) = numbers.split_once(':')?;
+    let (major, minor) = (number(major)?, number(minor)?);
+    let is_access = (1..=3).contains(&access.len())
+        && access.chars().all(|c| "rwm".contains(c));
+    is_access.then(|| {
+        let access = access.to_string();
+        let rule = |kind: &DeviceKind| DeviceRule {
+            allow: true,
+            kind: *kind,
+            major,
+            minor,
+            access: access.clone(),
+        };
+        kinds.iter().map(rule).collect()
+    })
 }
 
 fn access(wanted: &DeviceMapping) -> Result<&str> {
@@ -103,6 +172,7 @@ fn split(number: u64) -> (u32, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::host_config::ThrottleDevice;
 
     #[test]
     fn a_device_is_found_with_its_number() {
@@ -135,6 +205,43 @@ mod tests {
             };
             assert!(add(&mut spec, &host).is_err(), "{path}");
         }
+    }
+
+    #[test]
+    fn rules_are_read() {
+        let one = &rules("c 10:* rw").unwrap()[0];
+        assert_eq!((one.kind, one.major, one.minor), {
+            (DeviceKind::Char, Some(10), None)
+        });
+        assert_eq!(one.access, "rw");
+        assert_eq!(rules("a *:* rwm").unwrap().len(), 2);
+        for bad in
+            ["", "c", "c 1:3", "x 1:3 r", "c 1:3 q", "c 1: r", "c -1:3 r"]
+        {
+            assert!(rules(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_use_of_a_device_is_bounded() {
+        let mut spec = Spec::default();
+        let device = |path: &str| {
+            let path = path.to_string();
+            Some(vec![ThrottleDevice { path, rate: 7 }])
+        };
+        let host = HostConfig {
+            blkio_device_write_iops: device("/dev/null"),
+            ..Default::default()
+        };
+        add(&mut spec, &host).unwrap();
+        let throttle = &spec.cgroup.resources.throttle[0];
+        assert_eq!(throttle.kind, ThrottleKind::WriteIops);
+        assert_eq!((throttle.major, throttle.minor, throttle.rate), (1, 3, 7));
+        let host = HostConfig {
+            blkio_device_read_bps: device("/nonexistent"),
+            ..Default::default()
+        };
+        assert!(add(&mut spec, &host).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `HostConfig`: Docker's defaults and checks.
 
+use super::devices;
 use crate::api::host_config::{HostConfig, RestartPolicy};
 use crate::engine::{Error, Result};
 use crate::runtime::{caps, defaults};
@@ -72,6 +73,7 @@ pub fn check(config: &HostConfig, host: Host) -> Result<Vec<String>> {
     }
     check_names(config)?;
     check_modes(config)?;
+    devices::check(config)?;
     Ok(warnings(config))
 }
 
@@ -298,6 +300,13 @@ fn check_modes(config: &HostConfig) -> Result<()> {
             return later("security option", opt);
         }
     }
+    for (what, list) in
+        [("link", &config.links), ("volumes from", &config.volumes_from)]
+    {
+        if let Some(value) = list.iter().flatten().next() {
+            return later(what, value);
+        }
+    }
     if config.device_requests.as_ref().is_some_and(|list| !list.is_empty()) {
         return Err(invalid(
             "could not select device driver \"\" with capabilities: []",
@@ -374,6 +383,17 @@ mod tests {
                 HostConfig { memory_swap: 1 << 30, ..base() },
                 "You should always set the Memory limit when using \
                  Memoryswap limit, see usage",
+            ),
+            (
+                HostConfig { links: Some(vec!["db:db".into()]), ..base() },
+                "link \"db:db\" is not supported by this engine",
+            ),
+            (
+                HostConfig {
+                    device_cgroup_rules: Some(vec!["c 1 rwm".into()]),
+                    ..base()
+                },
+                "invalid device cgroup rule format: 'c 1 rwm'",
             ),
             (
                 HostConfig { runtime: "kata".into(), ..base() },
