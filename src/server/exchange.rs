@@ -23,7 +23,7 @@ use crate::http::input::Input;
 use crate::http::query::Query;
 use crate::http::stream::Peer;
 use crate::http::{self, Stream};
-use crate::sys::poll::{PollFd, PollFlags, poll};
+use crate::wait::{self, Ready};
 
 use super::budget::Seat;
 use super::error::Error;
@@ -323,13 +323,6 @@ impl<'c> Exchange<'c> {
         wait_with(self.peer_fd(), fd, timeout)
     }
 
-    /// Returns whether the client is gone.
-    pub fn is_hung_up(&self) -> bool {
-        let peer = self.peer_fd();
-        let mut fds = [PollFd::new(&peer, PollFlags::RDHUP)];
-        poll(&mut fds, Some(Duration::ZERO)).is_ok_and(|n| n > 0)
-    }
-
     fn connection(&self) -> &Stream {
         self.stream.as_deref().expect(NOT_HIJACKED)
     }
@@ -343,16 +336,12 @@ fn wait_with(
     fd: BorrowedFd<'_>,
     timeout: Option<Duration>,
 ) -> Result<Waited, Error> {
-    let mut fds =
-        [PollFd::new(&fd, PollFlags::IN), PollFd::new(&peer, PollFlags::RDHUP)];
-    poll(&mut fds, timeout).map_err(|e| Error::new(500, e.to_string()))?;
-    Ok(if !fds[0].revents().is_empty() {
-        Waited::Ready
-    } else if !fds[1].revents().is_empty() {
-        Waited::HungUp
-    } else {
-        Waited::TimedOut
-    })
+    match wait::first_ready(&[fd], Some(peer), timeout) {
+        Ok(Ready::Fd(_)) => Ok(Waited::Ready),
+        Ok(Ready::HungUp) => Ok(Waited::HungUp),
+        Ok(Ready::TimedOut) => Ok(Waited::TimedOut),
+        Err(e) => Err(Error::new(500, e.to_string())),
+    }
 }
 
 fn check_json(content_type: &str) -> Result<(), Error> {
@@ -409,12 +398,6 @@ impl ChunkedWriter<'_> {
     /// Returns the client's descriptor; see [`Exchange::peer_fd`].
     pub fn peer_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
-    }
-
-    /// Returns whether the client has the head, so that errors can only be
-    /// told inside of the stream.
-    pub fn has_begun(&self) -> bool {
-        matches!(self.progress, Progress::Streaming { head_sent: true, .. })
     }
 
     fn act(

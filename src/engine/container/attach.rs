@@ -168,6 +168,9 @@ impl Engine {
         framing: Framing,
         socket: &OwnedFd,
     ) -> Result<()> {
+        if !streams.stdout && !streams.stderr {
+            return Ok(());
+        }
         let options = LogOptions {
             stdout: streams.stdout,
             stderr: streams.stderr,

@@ -10,7 +10,7 @@ use super::policy::{self, Ended};
 use super::{Container, Exit};
 use crate::engine::Engine;
 use crate::shim::{self, Monitor, Report};
-use crate::time::Timestamp;
+use crate::time::{self, Timestamp};
 use crate::wait::{self, Ready};
 
 /// How long a monitor may take to let go of everything.
@@ -30,6 +30,7 @@ impl Engine {
         // The one before the last restart by policy.
         let mut pause: Option<Duration> = None;
         loop {
+            let began = time::boottime();
             let exit = self.next_exit(container, &mut monitor);
             let operation = container.operate();
             let life = self.ended(container, &exit);
@@ -40,7 +41,7 @@ impl Engine {
             if life.phase != Phase::Restarting {
                 return;
             }
-            let ran = life.finished_at.duration_since(life.started_at);
+            let ran = time::boottime().saturating_sub(began);
             let next = policy::pause(pause, ran);
             pause = Some(next);
             monitor = match self.start_again(container, next) {

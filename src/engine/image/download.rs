@@ -133,14 +133,36 @@ impl Downloads {
             .name("download".into())
             .stack_size(STACK)
             .spawn(move || {
+            let mut ending = Ending::of(download);
+            let download = &ending.download;
             let outcome =
-                transfer(&engine.store, &repository, &download, size, diff_id);
-            download.set_phase(match outcome {
+                transfer(&engine.store, &repository, download, size, diff_id);
+            ending.phase = match outcome {
                 Ok(()) => Phase::Complete,
                 Err(text) => Phase::Failed(text),
-            });
+            };
         })?;
         Ok(user)
+    }
+}
+
+/// Brings a download to its last phase however its thread ends: nobody
+/// waits for one whose thread has panicked.
+struct Ending {
+    download: Arc<Download>,
+    phase: Phase,
+}
+
+impl Ending {
+    fn of(download: Arc<Download>) -> Ending {
+        let phase = Phase::Failed("the download has failed inside".into());
+        Ending { download, phase }
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.download.set_phase(self.phase.clone());
     }
 }
 
@@ -220,4 +242,31 @@ impl<R: Read> Read for Counted<R> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_download_ends_though_its_thread_panics() {
+        let wake = Arc::new(EventFd::open().unwrap());
+        let download = Arc::new(Download {
+            blob: Digest::of_bytes(b""),
+            current: AtomicU64::new(0),
+            phase: Mutex::new(Phase::Transferring),
+            wakes: Mutex::new(vec![Arc::downgrade(&wake)]),
+            users: AtomicUsize::new(1),
+            cancel: Cancel::new(),
+        });
+        let ending = Ending::of(Arc::clone(&download));
+        let thread = std::thread::spawn(move || {
+            let _ending = ending;
+            std::panic::resume_unwind(Box::new("as if"));
+        });
+        assert!(thread.join().is_err());
+        assert!(matches!(download.phase(), Phase::Failed(_)));
+        assert!(wake.drain());
+        assert!(share(&Arc::downgrade(&download), &wake).is_none());
+    }
 }

@@ -90,6 +90,15 @@ struct Found {
     diff_ids: Vec<Digest>,
 }
 
+/// Answers a pull however the thread that asks the registry ends.
+struct Answer(Arc<Waiter<Result<Found>>>);
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.0.give(Err(Error::Internal("the pull has failed inside".into())));
+    }
+}
+
 /// One layer of a pull.
 struct Layer {
     blob: Descriptor,
@@ -120,9 +129,9 @@ impl Engine {
         let answer = Waiter::open().map_err(|e| Error::internal("pull", e))?;
         let repository = self.repository(&wanted, &options, &cancel)?;
         let job = {
-            let (answer, wanted) = (Arc::clone(&answer), wanted.clone());
-            let platform = options.platform.clone();
-            move || answer.give(find(&repository, &wanted, platform.as_ref()))
+            let answer = Answer(Arc::clone(&answer));
+            let (wanted, platform) = (wanted.clone(), options.platform.clone());
+            move || answer.0.give(find(&repository, &wanted, platform.as_ref()))
         };
         std::thread::Builder::new()
             .name("manifest".into())
@@ -306,9 +315,8 @@ impl Pull {
 
     /// Starts downloads, as long as there are not too many.
     fn start_some(&mut self) -> Result<()> {
-        let going = self
-            .layers
-            .iter()
+        let layers = self.layers.iter();
+        let going = layers
             .filter(|l| l.user.is_some() && l.told != Told::Complete)
             .count();
         let job = Job {
@@ -326,10 +334,9 @@ impl Pull {
                 })
             },
         };
-        let waiting = self
-            .layers
-            .iter_mut()
-            .filter(|l| l.user.is_none() && l.told != Told::Complete);
+        let layers = self.layers.iter_mut();
+        let waiting =
+            layers.filter(|l| l.user.is_none() && l.told != Told::Complete);
         for layer in waiting.take(AT_ONCE.saturating_sub(going)) {
             let user = self
                 .engine
