@@ -6,6 +6,7 @@ mod inspect;
 mod list;
 mod pull;
 mod remove;
+mod resolve;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -87,26 +88,26 @@ impl Engine {
         })
     }
 
-    /// Publishes an image's event with Docker's attributes: its labels and
-    /// a name.
+    /// Publishes an image's event.
     fn image_event(&self, image: &Image, action: &str, name: &str) {
-        let config = image.config.config.as_ref();
-        let mut attributes: BTreeMap<String, String> =
-            config.and_then(|c| c.labels.clone()).unwrap_or_default();
-        attributes.insert("name".into(), name.into());
-        self.events.publish("image", action, &image.id.to_string(), attributes);
+        let id = image.id.to_string();
+        self.events.publish("image", action, &id, attributes(image, name));
+    }
+
+    /// Publishes the event of a pull: its object is the name.
+    fn pull_event(&self, image: &Image, name: &Reference) {
+        let attributes = attributes(image, &name.familiar_name());
+        self.events.publish("image", "pull", &name.familiar(), attributes);
     }
 }
 
-impl Engine {
-    /// Publishes the event of a pull: its object is the name.
-    fn pull_event(&self, image: &Image, name: &Reference) {
-        let config = image.config.config.as_ref();
-        let mut attributes: BTreeMap<String, String> =
-            config.and_then(|c| c.labels.clone()).unwrap_or_default();
-        attributes.insert("name".into(), name.familiar_name());
-        self.events.publish("image", "pull", &name.familiar(), attributes);
-    }
+/// What an image's events tell, as Docker's: its labels and a name.
+fn attributes(image: &Image, name: &str) -> BTreeMap<String, String> {
+    let config = image.config.config.as_ref();
+    let labels = config.and_then(|config| config.labels.clone());
+    let mut attributes = labels.unwrap_or_default();
+    attributes.insert("name".into(), name.into());
+    attributes
 }
 
 /// Reads a reference, in Docker's words if it is none.

@@ -2,7 +2,7 @@
 //!
 //! 1. [`Engine::pull`] finds the manifest and the configuration: what is
 //!    wrong with the name or the image is known before the answer begins.
-//! 2. [`Pull::run`] brings the layers in, several at a time, and tells how
+//! 2. [`Pull::step`] brings the layers in, several at a time, and tells how
 //!    far they are.
 //! 3. The image's record comes last, then its name.
 
@@ -11,12 +11,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::download::{Downloads, Job, Phase, User};
-use super::reference;
+use super::resolve::{self, Found};
 use crate::api::progress::Message;
 use crate::engine::{Engine, Error, Result};
-use crate::oci::{
-    Descriptor, Digest, Document, ImageConfig, Manifest, Platform, Reference,
-};
+use crate::oci::{Descriptor, Digest, Platform, Reference};
 use crate::registry::{self, Cancel, Credentials, Repository};
 use crate::wait::{self, EventFd, Ready, Waiter};
 
@@ -80,16 +78,6 @@ enum Stage {
     Done,
 }
 
-/// What a registry says of an image.
-#[derive(Clone, Debug)]
-struct Found {
-    /// The digest that the name stands for: of the index, if it is one.
-    digest: Digest,
-    manifest: Manifest,
-    config: Vec<u8>,
-    diff_ids: Vec<Digest>,
-}
-
 /// Answers a pull however the thread that asks the registry ends.
 struct Answer(Arc<Waiter<Result<Found>>>);
 
@@ -124,14 +112,20 @@ impl Engine {
         options: PullOptions,
         client: BorrowedFd<'_>,
     ) -> Result<Pull> {
-        let wanted = wanted(&options)?;
+        let wanted = resolve::wanted(&options.name, &options.tag)?;
         let cancel = Cancel::new();
         let answer = Waiter::open().map_err(|e| Error::internal("pull", e))?;
         let repository = self.repository(&wanted, &options, &cancel)?;
         let job = {
             let answer = Answer(Arc::clone(&answer));
             let (wanted, platform) = (wanted.clone(), options.platform.clone());
-            move || answer.0.give(find(&repository, &wanted, platform.as_ref()))
+            move || {
+                answer.0.give(resolve::find(
+                    &repository,
+                    &wanted,
+                    platform.as_ref(),
+                ))
+            }
         };
         std::thread::Builder::new()
             .name("manifest".into())
@@ -173,7 +167,7 @@ impl Engine {
         self.pulls
             .client
             .repository(wanted, options.credentials.clone(), cancel)
-            .map_err(|e| registry_error(&e))
+            .map_err(|e| resolve::registry_error(&e))
     }
 }
 
@@ -388,140 +382,5 @@ impl Layer {
             Phase::Complete => {}
         }
         Ok(())
-    }
-}
-
-/// Joins name and tag, as clients of all times send them.
-fn wanted(options: &PullOptions) -> Result<Reference> {
-    let name = reference(&options.name)?;
-    let invalid = |e: &dyn std::fmt::Display| Error::Invalid(e.to_string());
-    match options.tag.as_str() {
-        "" => Ok(match name.digest() {
-            Some(_) => name,
-            None => name.or_latest(),
-        }),
-        tag if tag.contains(':') => {
-            let digest = Digest::parse(tag).map_err(|_| {
-                Error::Invalid("invalid reference format".into())
-            })?;
-            Ok(name.name_only().with_digest(digest))
-        }
-        tag => name.name_only().with_tag(tag).map_err(|e| invalid(&e)),
-    }
-}
-
-/// Asks a registry what a name stands for.
-fn find(
-    repository: &Repository,
-    wanted: &Reference,
-    platform: Option<&Platform>,
-) -> Result<Found> {
-    let version = match (wanted.digest(), wanted.tag()) {
-        (Some(digest), _) => digest.to_string(),
-        (None, tag) => tag.unwrap_or("latest").to_string(),
-    };
-    let fetch = |version: &str| {
-        repository.manifest(version).map_err(|e| registry_error(&e))
-    };
-    let unusable = |e: &dyn std::fmt::Display| Error::Invalid(e.to_string());
-    let host = Platform::host();
-    let target = platform.unwrap_or(&host);
-    let top = fetch(&version)?;
-    let mut document = Document::parse(&top.media_type, &top.bytes)
-        .map_err(|e| unusable(&e))?;
-    if let Document::Index(index) = &document {
-        let best = index.select(target).first().map(|best| best.digest);
-        let Some(best) = best else {
-            return Err(Error::NotFound(format!(
-                "no matching manifest for {target} in the manifest list \
-                 entries"
-            )));
-        };
-        let inner = fetch(&best.to_string())?;
-        document = Document::parse(&inner.media_type, &inner.bytes)
-            .map_err(|e| unusable(&e))?;
-    }
-    let Document::Manifest(manifest) = document else {
-        return Err(Error::Invalid(
-            "an index within an index cannot be pulled".into(),
-        ));
-    };
-    let config = repository
-        .small_blob(&manifest.config.digest, manifest.config.size)
-        .map_err(|e| registry_error(&e))?;
-    let image = ImageConfig::parse(&config).map_err(|e| unusable(&e))?;
-    check_platform(&image, wanted, platform)?;
-    let diff_ids = image.rootfs.diff_ids;
-    if diff_ids.len() != manifest.layers.len() {
-        return Err(Error::Invalid(format!(
-            "the image's configuration names {} layers, its manifest {}",
-            diff_ids.len(),
-            manifest.layers.len()
-        )));
-    }
-    let manifest = *manifest;
-    Ok(Found { digest: top.digest, manifest, config, diff_ids })
-}
-
-fn check_platform(
-    image: &ImageConfig,
-    wanted: &Reference,
-    platform: Option<&Platform>,
-) -> Result<()> {
-    let own = image.platform();
-    if !own.os.is_empty() && own.os != "linux" {
-        return Err(Error::Invalid(format!(
-            "image operating system \"{}\" cannot be used on this platform",
-            own.os
-        )));
-    }
-    match platform {
-        Some(asked) if asked.rank(&own).is_none() => {
-            Err(Error::NotFound(format!(
-                "image with reference {} was found but its platform ({own}) \
-                 does not match the specified platform ({asked})",
-                wanted.familiar()
-            )))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Turns a registry's error into the API's; the words are Docker's already.
-fn registry_error(error: &registry::Error) -> Error {
-    match error.kind() {
-        registry::Kind::NotFound => Error::NotFound(error.to_string()),
-        registry::Kind::Invalid => Error::Invalid(error.to_string()),
-        registry::Kind::Cancelled | registry::Kind::Failed => {
-            Error::Internal(error.to_string())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn joined(name: &str, tag: &str) -> Result<String> {
-        let options = PullOptions {
-            name: name.into(),
-            tag: tag.into(),
-            ..PullOptions::default()
-        };
-        wanted(&options).map(|reference| reference.familiar())
-    }
-
-    #[test]
-    fn names_and_tags_of_all_clients_are_joined() {
-        assert_eq!(joined("busybox", "").unwrap(), "busybox:latest");
-        assert_eq!(joined("busybox:1", "").unwrap(), "busybox:1");
-        assert_eq!(
-            joined("docker.io/library/busybox", "latest").unwrap(),
-            "busybox:latest"
-        );
-        let digest = Digest::of_bytes(b"").to_string();
-        assert_eq!(joined("a/b", &digest).unwrap(), format!("a/b@{digest}"));
-        assert!(joined("A", "").is_err());
-        assert!(joined("a", "sha256:1").is_err());
     }
 }
