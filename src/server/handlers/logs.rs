@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::parameter;
 use crate::api::stream::{self, Stream};
 use crate::engine::{Engine, LogEntry, LogOptions, LogStream, NextLine};
+use crate::http::query::Query;
 use crate::server::{ChunkedWriter, Error, Exchange};
 
 /// How many bytes are gathered before they are sent, unless the log ends or
@@ -18,19 +19,7 @@ pub fn logs(
     exchange: &mut Exchange<'_>,
 ) -> Result<(), Error> {
     let query = exchange.query();
-    let tail = match query.text("tail") {
-        "" | "all" => None,
-        // As Docker: what is no number is all of it.
-        text => text.parse::<i64>().ok().and_then(|n| u64::try_from(n).ok()),
-    };
-    let options = LogOptions {
-        stdout: query.flag("stdout"),
-        stderr: query.flag("stderr"),
-        follow: query.flag("follow"),
-        tail,
-        since: parameter::time(query, "since")?,
-        until: parameter::time(query, "until")?,
-    };
+    let options = options(query)?;
     let stamps = match query.flag("timestamps") {
         true => Stamps::Yes,
         false => Stamps::No,
@@ -62,6 +51,22 @@ pub fn logs(
             NextLine::HungUp => return Err(Error::hung_up()),
         }
     }
+}
+
+fn options(query: &Query) -> Result<LogOptions, Error> {
+    let tail = match query.text("tail") {
+        "" | "all" => None,
+        // As Docker: what is no number is all of it.
+        text => text.parse::<i64>().ok().and_then(|n| u64::try_from(n).ok()),
+    };
+    Ok(LogOptions {
+        stdout: query.flag("stdout"),
+        stderr: query.flag("stderr"),
+        follow: query.flag("follow"),
+        tail,
+        since: parameter::time(query, "since")?,
+        until: parameter::time(query, "until")?,
+    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
