@@ -105,6 +105,13 @@ enum Told {
     Complete,
 }
 
+/// Whether it is time to tell a client of bytes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bytes {
+    Told,
+    Untold,
+}
+
 impl Engine {
     /// Finds an image in its registry; gives up when `client` hangs up.
     pub fn pull(
@@ -225,12 +232,15 @@ impl Pull {
         // A fast transfer wakes often: it is looked at now and then.
         std::thread::sleep(PAUSE);
         self.wake.drain();
-        let is_due = self.told_at.elapsed() >= INTERVAL;
-        if is_due {
+        let bytes = match self.told_at.elapsed() >= INTERVAL {
+            true => Bytes::Told,
+            false => Bytes::Untold,
+        };
+        if bytes == Bytes::Told {
             self.told_at = Instant::now();
         }
         for layer in &mut self.layers {
-            layer.tell(is_due, told)?;
+            layer.tell(bytes, told)?;
             if layer.told == Told::Complete && layer.kept.is_none() {
                 layer.kept = self.engine.store.layer(&layer.diff_id);
             }
@@ -345,9 +355,8 @@ impl Pull {
 }
 
 impl Layer {
-    /// Tells what has changed since the last time; of bytes only when it
-    /// is time for it.
-    fn tell(&mut self, is_due: bool, told: &mut Vec<Message>) -> Result<()> {
+    /// Tells what has changed since the last time.
+    fn tell(&mut self, bytes: Bytes, told: &mut Vec<Message>) -> Result<()> {
         let Some(user) = &self.user else {
             return Ok(());
         };
@@ -358,7 +367,7 @@ impl Layer {
             Phase::Failed(text) => return Err(Error::Internal(text)),
             Phase::Transferring | Phase::Finishing => {
                 let now = Told::Downloading(current);
-                if is_due && current > 0 && now > self.told {
+                if bytes == Bytes::Told && current > 0 && now > self.told {
                     self.told = now;
                     let size = self.blob.size;
                     told.push(Message::transfer(
