@@ -2,6 +2,7 @@
 
 pub mod json;
 pub mod layout;
+pub mod only;
 pub mod table;
 pub mod template;
 pub mod value;

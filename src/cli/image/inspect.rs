@@ -2,8 +2,8 @@
 
 use crate::cli::command::{Command, With, Words};
 use crate::cli::error::Error;
-use crate::cli::flag::{Flag, Order, Table};
-use crate::cli::format::FORMAT_HELP;
+use crate::cli::flag::Order;
+use crate::cli::format::only::{self, OnlyFormat};
 use crate::cli::session::Session;
 use crate::cli::system::inspect::Report;
 use crate::client::{Object, Sizes};
@@ -15,28 +15,12 @@ pub static COMMAND: Command = Command {
     about: "Display detailed information on one or more images",
     words: Words::AtLeast(1),
     order: Order::Mixed,
-    action: &With { flags: FLAGS, run },
+    action: &With { flags: only::FLAGS, run },
 };
-
-#[derive(Default)]
-struct Typed {
-    format: String,
-}
-
-const FLAGS: Table<Typed> = &[&[Flag::value(
-    "format",
-    "string",
-    FORMAT_HELP,
-    |t: &mut Typed, word| {
-        word.clone_into(&mut t.format);
-        Ok(())
-    },
-)
-.short('f')]];
 
 fn run(
     session: &mut Session,
-    typed: Typed,
+    typed: OnlyFormat,
     names: Vec<String>,
 ) -> Result<i32, Error> {
     let mut report = Report::parse(&typed.format)?;

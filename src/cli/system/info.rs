@@ -5,10 +5,11 @@ use crate::api::system::Info;
 use crate::cli::command::{Command, With, Words};
 use crate::cli::endpoint;
 use crate::cli::error::Error;
-use crate::cli::flag::{Flag, Order, Table};
+use crate::cli::flag::Order;
+use crate::cli::format::Value;
 use crate::cli::format::json::{self, Escape};
+use crate::cli::format::only::{self, OnlyFormat};
 use crate::cli::format::template::{Missing, Mode, Template};
-use crate::cli::format::{FORMAT_HELP, Value};
 use crate::cli::session::Session;
 use crate::units;
 
@@ -19,28 +20,12 @@ pub static COMMAND: Command = Command {
     about: "Display system-wide information",
     words: Words::None,
     order: Order::Mixed,
-    action: &With { flags: FLAGS, run },
+    action: &With { flags: only::FLAGS, run },
 };
-
-#[derive(Default)]
-struct Typed {
-    format: String,
-}
-
-const FLAGS: Table<Typed> = &[&[Flag::value(
-    "format",
-    "string",
-    FORMAT_HELP,
-    |t: &mut Typed, word| {
-        word.clone_into(&mut t.format);
-        Ok(())
-    },
-)
-.short('f')]];
 
 fn run(
     session: &mut Session,
-    typed: Typed,
+    typed: OnlyFormat,
     _: Vec<String>,
 ) -> Result<i32, Error> {
     let context = endpoint::context(&session.globals, session.config());

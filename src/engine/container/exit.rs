@@ -73,13 +73,7 @@ impl Engine {
         }
         log::warn!("container {}: its monitor has died", container.id);
         self.kill_leftovers(container);
-        shim::Exit {
-            code: KILLED,
-            signal: Some(crate::signal::SIGKILL),
-            oom: false,
-            at: Timestamp::now(),
-            dropped_lines: 0,
-        }
+        lost(KILLED)
     }
 
     /// Brings a container into the state after an exit, tells everybody,
@@ -169,6 +163,17 @@ impl Engine {
                 None
             }
         }
+    }
+}
+
+/// Makes the exit of a container whose monitor cannot tell of it.
+pub(super) fn lost(code: i32) -> shim::Exit {
+    shim::Exit {
+        code,
+        signal: None,
+        oom: false,
+        at: Timestamp::now(),
+        dropped_lines: 0,
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
-use super::exit::KILLED;
+use super::exit::{KILLED, lost};
 use super::life::{EndedBy, Life, Phase, Record};
 use super::policy::{self, Ended};
 use super::start::stop_signal;
@@ -14,7 +14,6 @@ use crate::engine::{Engine, Error, Result};
 use crate::runtime::cgroup::Group;
 use crate::shim::{self, Gone, Monitor};
 use crate::store::record;
-use crate::time::Timestamp;
 
 /// The exit code of what ran when the power went.
 const POWER_CUT: i32 = 255;
@@ -278,19 +277,10 @@ fn last_patience(own: Option<i64>, most: i64) -> i64 {
     }
 }
 
-fn lost(code: i32) -> shim::Exit {
-    shim::Exit {
-        code,
-        signal: None,
-        oom: false,
-        at: Timestamp::now(),
-        dropped_lines: 0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Timestamp;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_unix(seconds, 0)

@@ -48,8 +48,6 @@ pub struct Download {
 pub enum Phase {
     /// Bytes come and are unpacked.
     Transferring,
-    /// All bytes have come; they are checked and kept.
-    Finishing,
     /// The layer is in the store.
     Complete,
     /// It failed, and why.
@@ -100,11 +98,12 @@ impl Download {
 
 impl Downloads {
     /// Joins the download of a layer, or starts it. `wake` is notified
-    /// whenever something changes. `diff_id` is what the unpacked layer
-    /// must be.
+    /// whenever something changes. `open` opens the repository, with a
+    /// handle that cancels; `diff_id` is what the unpacked layer must be.
     pub fn join(
         &self,
-        job: &Job,
+        store: &Store,
+        open: &dyn Fn(&Cancel) -> registry::Result<Repository>,
         blob: &Descriptor,
         diff_id: Digest,
         wake: &Arc<EventFd>,
@@ -117,7 +116,7 @@ impl Downloads {
             return Ok(user);
         }
         let cancel = Cancel::new();
-        let repository = (job.repository)(&cancel).map_err(io::Error::other)?;
+        let repository = open(&cancel).map_err(io::Error::other)?;
         let download = Arc::new(Download {
             blob: blob.digest,
             current: AtomicU64::new(0),
@@ -128,22 +127,30 @@ impl Downloads {
         });
         going.insert(blob.digest, Arc::downgrade(&download));
         let user = User(Arc::clone(&download));
-        let (engine, size) = (Arc::clone(&job.engine), blob.size);
+        let (store, size) = (store.clone(), blob.size);
         std::thread::Builder::new()
             .name("download".into())
             .stack_size(STACK)
-            .spawn(move || {
-            let mut ending = Ending::of(download);
-            let download = &ending.download;
-            let outcome =
-                transfer(&engine.store, &repository, download, size, diff_id);
-            ending.phase = match outcome {
-                Ok(()) => Phase::Complete,
-                Err(text) => Phase::Failed(text),
-            };
-        })?;
+            .spawn(move || bring(&store, &repository, download, size, diff_id))?;
         Ok(user)
     }
+}
+
+/// Brings one layer into the store; the download ends with how that went.
+fn bring(
+    store: &Store,
+    repository: &Repository,
+    download: Arc<Download>,
+    size: u64,
+    diff_id: Digest,
+) {
+    let mut ending = Ending::of(download);
+    let download = &ending.download;
+    let outcome = transfer(store, repository, download, size, diff_id);
+    ending.phase = match outcome {
+        Ok(()) => Phase::Complete,
+        Err(text) => Phase::Failed(text),
+    };
 }
 
 /// Brings a download to its last phase however its thread ends: nobody
@@ -164,15 +171,6 @@ impl Drop for Ending {
     fn drop(&mut self) {
         self.download.set_phase(self.phase.clone());
     }
-}
-
-/// What a download needs of the pull that starts it.
-pub struct Job {
-    /// The engine.
-    pub engine: Arc<crate::engine::Engine>,
-    /// Opens the repository, with a handle that cancels.
-    #[allow(clippy::type_complexity)]
-    pub repository: Box<dyn Fn(&Cancel) -> registry::Result<Repository>>,
 }
 
 /// Joins a download that still has a user; one that was given up is on its
@@ -202,7 +200,7 @@ fn share(weak: &Weak<Download>, wake: &Arc<EventFd>) -> Option<User> {
     Some(User(download))
 }
 
-/// Brings one layer into the store. The error is for the client.
+/// Fetches and unpacks one layer. The error is for the client.
 fn transfer(
     store: &Store,
     repository: &Repository,
@@ -220,7 +218,6 @@ fn transfer(
         Ok(Box::new(Counted { inner, download: Arc::clone(download) }))
     };
     let layer = ingest.unpack(&mut open).map_err(explain)?;
-    download.set_phase(Phase::Finishing);
     layer.expect(&diff_id).and_then(NewLayer::commit).map_err(explain)?;
     Ok(())
 }

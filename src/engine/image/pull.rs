@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::download::{Downloads, Job, Phase, User};
+use super::download::{Downloads, Phase, User};
 use super::resolve::{self, Found};
 use crate::api::progress::Message;
 use crate::engine::{Engine, Error, Result};
@@ -323,30 +323,19 @@ impl Pull {
         let going = layers
             .filter(|l| l.user.is_some() && l.told != Told::Complete)
             .count();
-        let job = Job {
-            engine: Arc::clone(&self.engine),
-            repository: {
-                let engine = Arc::clone(&self.engine);
-                let wanted = self.wanted.clone();
-                let credentials = self.options.credentials.clone();
-                Box::new(move |cancel| {
-                    engine.pulls.client.repository(
-                        &wanted,
-                        credentials.clone(),
-                        cancel,
-                    )
-                })
-            },
+        let Pulls { client, downloads } = &self.engine.pulls;
+        let open = |cancel: &Cancel| {
+            let credentials = self.options.credentials.clone();
+            client.repository(&self.wanted, credentials, cancel)
         };
+        let store = &self.engine.store;
         let layers = self.layers.iter_mut();
         let waiting =
             layers.filter(|l| l.user.is_none() && l.told != Told::Complete);
         for layer in waiting.take(AT_ONCE.saturating_sub(going)) {
-            let user = self
-                .engine
-                .pulls
-                .downloads
-                .join(&job, &layer.blob, layer.diff_id, &self.wake)
+            let (blob, diff_id) = (&layer.blob, layer.diff_id);
+            let user = downloads
+                .join(store, &open, blob, diff_id, &self.wake)
                 .map_err(|e| Error::internal("start a download", e))?;
             layer.user = Some(user);
         }
@@ -365,7 +354,7 @@ impl Layer {
         let current = download.current();
         match download.phase() {
             Phase::Failed(text) => return Err(Error::Internal(text)),
-            Phase::Transferring | Phase::Finishing => {
+            Phase::Transferring => {
                 let now = Told::Downloading(current);
                 if bytes == Bytes::Told && current > 0 && now > self.told {
                     self.told = now;
