@@ -128,10 +128,9 @@ impl Downloads {
         going.insert(blob.digest, Arc::downgrade(&download));
         let user = User(Arc::clone(&download));
         let (store, size) = (store.clone(), blob.size);
-        std::thread::Builder::new()
-            .name("download".into())
-            .stack_size(STACK)
-            .spawn(move || bring(&store, &repository, download, size, diff_id))?;
+        let work = move || bring(&store, &repository, download, size, diff_id);
+        let thread = std::thread::Builder::new().name("download".into());
+        thread.stack_size(STACK).spawn(work)?;
         Ok(user)
     }
 }
