@@ -54,8 +54,14 @@ pub struct DaemonOptions {
     pub labels: Vec<String>,
     /// DNS servers of containers.
     pub dns: Vec<String>,
-    /// Whether browsers may call from any site.
-    pub api_enable_cors: bool,
+    /// What `Access-Control-Allow-Origin` says; none: no such header, and no
+    /// browser may call.
+    pub cors: Option<String>,
+    /// Names that clients may call the daemon by over TCP, besides its
+    /// addresses.
+    pub allowed_hosts: Vec<String>,
+    /// Where the metrics are served, `127.0.0.1:9323`; empty: nowhere.
+    pub metrics_addr: String,
     /// Use TLS.
     pub tls: bool,
     /// Use TLS and demand certificates of clients.
@@ -93,7 +99,9 @@ impl Default for DaemonOptions {
             log_opts: Vec::new(),
             labels: Vec::new(),
             dns: Vec::new(),
-            api_enable_cors: false,
+            cors: None,
+            allowed_hosts: Vec::new(),
+            metrics_addr: String::new(),
             tls: false,
             tls_verify: false,
             tls_ca: None,
@@ -260,7 +268,28 @@ pub const FLAGS: Table<DaemonOptions> = &[&[
     Flag::switch(
         "api-enable-cors",
         "Enable CORS headers in the Engine API",
-        |t: &mut Options, on| t.api_enable_cors = on,
+        |t: &mut Options, on| t.cors = on.then(|| "*".to_owned()),
+    ),
+    Flag::value(
+        "api-cors-header",
+        "string",
+        "Set CORS headers in the Engine API",
+        |t: &mut Options, word| {
+            t.cors = (!word.is_empty()).then(|| word.to_owned());
+            Ok(())
+        },
+    ),
+    Flag::list(
+        "allowed-host",
+        "list",
+        "Name that clients may call the daemon by over TCP",
+        |t: &mut Options, word| push(&mut t.allowed_hosts, word),
+    ),
+    Flag::value(
+        "metrics-addr",
+        "string",
+        "Set default address and port to serve the metrics api on",
+        |t: &mut Options, word| text(&mut t.metrics_addr, word),
     ),
     Flag::switch("tls", "Use TLS; implied by --tlsverify", |t, on| {
         let t: &mut Options = t;

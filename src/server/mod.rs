@@ -35,8 +35,8 @@ pub use reply::JSON;
 pub use route::{Access, Handler, Method, Route};
 pub use version::Version;
 
-/// How long clients are waited for.
-#[derive(Clone, Copy, Debug)]
+/// How long clients are waited for, and who may call.
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// For a whole head, from its first byte.
     pub head_timeout: Duration,
@@ -44,6 +44,12 @@ pub struct Settings {
     pub body_timeout: Duration,
     /// For a client to read a part of an answer that is no stream.
     pub write_timeout: Duration,
+    /// Names that clients may call the daemon by, besides its addresses.
+    pub allowed_hosts: Vec<String>,
+    /// What `Access-Control-Allow-Origin` says; none: no such header.
+    pub cors: Option<String>,
+    /// Whether the daemon runs in debug mode.
+    pub debug: bool,
 }
 
 impl Default for Settings {
@@ -52,6 +58,9 @@ impl Default for Settings {
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(600),
             write_timeout: Duration::from_secs(60),
+            allowed_hosts: Vec::new(),
+            cors: None,
+            debug: false,
         }
     }
 }

@@ -1,0 +1,110 @@
+//! The daemon: from its options to its end.
+//!
+//! 1. Sockets are bound; clients wait at the gate.
+//! 2. The engine opens its state and takes over what runs.
+//! 3. systemd is told, the gate opens.
+//! 4. A signal, or a lost listener, ends it: sockets go first, then
+//!    whatever does not outlive the daemon.
+
+mod error;
+mod listeners;
+mod log;
+mod notify;
+mod pid_file;
+mod program;
+mod settings;
+mod signals;
+
+use std::fmt;
+use std::sync::Arc;
+
+use ::log::{debug, error, info};
+use crossbeam_channel::unbounded;
+
+pub use error::Error;
+
+use crate::cli::{self, DaemonOptions};
+use crate::engine::{Engine, Settings};
+use crate::server::{Server, accept, gate, routes};
+use crate::signal;
+use crate::sys::credentials::{self, Limit};
+use crate::sys::memory;
+use crate::sys::sigset::Signals;
+
+use pid_file::PidFile;
+use program::Program;
+
+/// Runs the daemon to its end; returns the exit code.
+pub fn run(options: DaemonOptions) -> i32 {
+    if options.version {
+        println!("{}", cli::globals::version_line());
+        return 0;
+    }
+    memory::use_one_arena();
+    log::start(&options);
+    match serve(&options) {
+        Ok(()) => 0,
+        Err(error) => {
+            error!("{error}");
+            1
+        }
+    }
+}
+
+fn serve(options: &DaemonOptions) -> Result<(), Error> {
+    let system = |what: &str, e: &dyn fmt::Display| {
+        Error::System(format!("{what}: {e}"))
+    };
+    raise_file_limit();
+    // Blocked before any thread starts, so that all of them inherit it.
+    let signals = Signals::block(&[
+        signal::SIGTERM,
+        signal::SIGINT,
+        signal::SIGHUP,
+        signal::SIGCHLD,
+    ])
+    .map_err(|e| system("signals", &e))?;
+    let settings = settings::engine(options)?;
+    let _pid_file = PidFile::write(&options.pidfile)?;
+    let (opener, gate) = gate::new();
+    let (lost_sender, lost) = unbounded();
+    let mut accepting = Vec::new();
+    for listener in listeners::bind(options)? {
+        info!("API listen on {}", listener.address());
+        let started =
+            accept::start(listener, gate.clone(), lost_sender.clone())
+                .map_err(|e| system("start a thread", &e))?;
+        accepting.push(started);
+    }
+    // Held as long as monitors are started from it.
+    let program = Program::open()?;
+    let settings = Settings { program: program.path(), ..settings };
+    let engine = Engine::open(settings).map_err(Error::Engine)?;
+    let server = Server::new(
+        Arc::clone(&engine),
+        routes::ROUTES,
+        settings::server(options),
+    );
+    opener.open(Arc::new(server));
+    notify::init("READY=1");
+    info!("Daemon has completed initialization");
+    let outcome = signals::await_end(&signals, &lost);
+    notify::init("STOPPING=1");
+    listeners::stop(&mut accepting);
+    engine.shut_down();
+    info!("Daemon shutdown complete");
+    outcome
+}
+
+/// Each client and each container takes descriptors: as many as the hard
+/// limit allows.
+fn raise_file_limit() {
+    let raised = credentials::resource("nofile").map_or(Ok(()), |number| {
+        let limit = credentials::limit(number)?;
+        let wanted = Limit { soft: limit.hard, ..limit };
+        credentials::set_limit(number, wanted)
+    });
+    if let Err(error) = raised {
+        debug!("the limit of open files stays: {error}");
+    }
+}
