@@ -78,6 +78,8 @@ pub fn start<S: Send + Sync + 'static>(
         let builder = thread::Builder::new().name("accept".to_string());
         builder.stack_size(STACK).spawn(move || {
             let Some(server) = gate.wait() else { return };
+            let statistics = &server.statistics;
+            statistics.add_listener(listener.address(), &budget);
             let source = accept_all(&listener, &server, &budget, &stopping);
             if !stopping.load(Ordering::Acquire) {
                 let address = listener.address().to_string();

@@ -41,6 +41,21 @@ pub struct Budget {
 struct Seats {
     next: u64,
     taken: HashMap<u64, Taken>,
+    evicted: u64,
+    refused: u64,
+}
+
+/// The connections of one listener, counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// Those that are being served.
+    pub open: u64,
+    /// Those that were ever served.
+    pub total: u64,
+    /// Those that were closed to make room.
+    pub evicted: u64,
+    /// Those for which there was no room.
+    pub refused: u64,
 }
 
 #[derive(Debug)]
@@ -77,6 +92,7 @@ impl Budget {
     ) -> Result<Seat, Full> {
         let mut seats = self.lock();
         if seats.taken.len() >= self.limit && !evict_longest(&mut seats) {
+            seats.refused += 1;
             return Err(Full);
         }
         let since = Arc::new(AtomicU64::new(self.now()));
@@ -107,6 +123,17 @@ impl Budget {
     pub fn hang_up(&self) {
         for taken in self.lock().taken.values() {
             let _ = sys::socket::shutdown(&*taken.stream, Shutdown::Read);
+        }
+    }
+
+    /// Returns how many connections there are and were.
+    pub fn connections(&self) -> Connections {
+        let seats = self.lock();
+        Connections {
+            open: seats.taken.len() as u64,
+            total: seats.next,
+            evicted: seats.evicted,
+            refused: seats.refused,
         }
     }
 
@@ -152,6 +179,7 @@ fn evict_longest(seats: &mut Seats) -> bool {
         // The worker reads an end of file and goes.
         let _ = sys::socket::shutdown(&*taken.stream, Shutdown::Both);
         seats.taken.remove(&number);
+        seats.evicted += 1;
         return true;
     }
 }
@@ -220,6 +248,8 @@ mod tests {
         let seat_three = budget.admit(&three).unwrap();
         assert!(!is_closed(&far_one) && is_closed(&far_two));
         assert!(!seat_two.begin_request() && seat_three.begin_request());
+        let counted = Connections { open: 2, total: 3, evicted: 1, refused: 0 };
+        assert_eq!(budget.connections(), counted);
     }
 
     #[test]
@@ -230,6 +260,7 @@ mod tests {
         let seat = budget.admit(&one).unwrap();
         assert!(seat.begin_request());
         assert_eq!(budget.admit(&two).unwrap_err(), Full);
+        assert_eq!(budget.connections().refused, 1);
         assert_eq!(budget.close_idle(), 1);
         assert!(!is_closed(&far_one));
         drop(seat);

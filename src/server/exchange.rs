@@ -29,6 +29,7 @@ use super::budget::Seat;
 use super::error::Error;
 use super::reply::{Framing, JSON, Outgoing, Terms};
 use super::route::{Method, Variables};
+use super::statistics::Statistics;
 use super::version::Version;
 
 /// The most bytes of a JSON body.
@@ -92,6 +93,7 @@ pub struct Exchange<'c> {
     pub(super) input: &'c mut Input,
     pub(super) out: &'c mut Outgoing,
     pub(super) seat: &'c Seat,
+    pub(super) statistics: &'c Statistics,
     pub(super) terms: Terms,
     pub(super) progress: Progress,
 }
@@ -137,6 +139,11 @@ impl<'c> Exchange<'c> {
     /// Returns who the client is.
     pub fn peer(&self) -> Peer {
         self.connection().peer()
+    }
+
+    /// Returns what the server has counted.
+    pub fn statistics(&self) -> &'c Statistics {
+        self.statistics
     }
 
     /// Returns the request's body.

@@ -24,15 +24,18 @@ pub mod listen;
 mod reply;
 pub mod route;
 pub mod routes;
+pub mod statistics;
 pub mod version;
 mod wrapper;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use error::Error;
 pub use exchange::{ChunkedWriter, Exchange, Hijack, Hijacked, Waited};
 pub use reply::JSON;
 pub use route::{Access, Handler, Method, Route};
+pub use statistics::Statistics;
 pub use version::Version;
 
 /// How long clients are waited for, and who may call.
@@ -71,6 +74,9 @@ pub struct Server<S: 'static> {
     state: S,
     router: route::Router<S>,
     settings: Settings,
+    statistics: Arc<Statistics>,
+    /// The statistics that handlers see.
+    shown: Arc<Statistics>,
 }
 
 impl<S> Server<S> {
@@ -84,7 +90,37 @@ impl<S> Server<S> {
         table: &'static [Route<S>],
         settings: Settings,
     ) -> Server<S> {
-        Server { state, router: route::Router::new(table), settings }
+        Server::of_tables(state, &[table], settings)
+    }
+
+    /// Makes a server of a state and several route tables.
+    ///
+    /// # Panics
+    ///
+    /// As [`Server::new`].
+    pub fn of_tables(
+        state: S,
+        tables: &[&'static [Route<S>]],
+        settings: Settings,
+    ) -> Server<S> {
+        let mut router = route::Router::new(&[]);
+        for table in tables {
+            router.add(table);
+        }
+        let names = router.routes().iter().map(|r| (r.method, r.pattern));
+        let statistics = Arc::new(Statistics::new(names.collect()));
+        let shown = Arc::clone(&statistics);
+        Server { state, router, settings, statistics, shown }
+    }
+
+    /// Makes the handlers of this server show what another one counts.
+    pub fn showing(self, statistics: Arc<Statistics>) -> Server<S> {
+        Server { shown: statistics, ..self }
+    }
+
+    /// Returns what this server counts.
+    pub fn statistics(&self) -> Arc<Statistics> {
+        Arc::clone(&self.statistics)
     }
 }
 

@@ -128,6 +128,8 @@ impl<S> Route<S> {
 pub struct Match<'p, S: 'static> {
     /// The route.
     pub route: &'static Route<S>,
+    /// Its place in [`Router::routes`].
+    pub number: usize,
     /// The values of its variables.
     pub variables: Variables<'p>,
 }
@@ -149,13 +151,15 @@ impl<'p> Variables<'p> {
 /// The trie.
 pub struct Router<S: 'static> {
     root: Node<S>,
+    routes: Vec<&'static Route<S>>,
 }
 
 struct Node<S: 'static> {
     literals: Vec<(&'static str, Node<S>)>,
     one: Option<Box<Node<S>>>,
     many: Option<Box<Node<S>>>,
-    routes: Vec<&'static Route<S>>,
+    /// What ends here, by number.
+    routes: Vec<(usize, &'static Route<S>)>,
 }
 
 impl<S> Default for Node<S> {
@@ -179,22 +183,37 @@ impl<S> Router<S> {
     ///
     /// If a pattern is malformed, or two routes answer the same request.
     pub fn new(table: &'static [Route<S>]) -> Router<S> {
-        let mut root = Node::default();
+        let mut router = Router { root: Node::default(), routes: Vec::new() };
+        router.add(table);
+        router
+    }
+
+    /// Adds the routes of one more table.
+    ///
+    /// # Panics
+    ///
+    /// As [`Router::new`].
+    pub fn add(&mut self, table: &'static [Route<S>]) {
         for route in table {
-            let mut node: &mut Node<S> = &mut root;
+            let mut node: &mut Node<S> = &mut self.root;
             for segment in parse_pattern(route.pattern) {
                 node = node.child(segment);
             }
-            if let Some(other) = node.routes.iter().find(|o| o.overlaps(route))
-            {
+            let mut others = node.routes.iter().map(|(_, other)| other);
+            if let Some(other) = others.find(|other| other.overlaps(route)) {
                 panic!(
                     "routes {:?} {} and {:?} {} answer the same request",
                     other.method, other.pattern, route.method, route.pattern
                 );
             }
-            node.routes.push(route);
+            node.routes.push((self.routes.len(), route));
+            self.routes.push(route);
         }
-        Router { root }
+    }
+
+    /// Returns all routes, by number.
+    pub fn routes(&self) -> &[&'static Route<S>] {
+        &self.routes
     }
 
     /// Finds the route of a decoded path without its version.
@@ -212,7 +231,7 @@ impl<S> Router<S> {
         }
         let search = Search { path, method, version };
         let mut values = [""; MAX_VARIABLES];
-        let route =
+        let (number, route) =
             search.walk(&self.root, &places[..count], &mut values, 0)?;
         let mut variables = Variables::default();
         let names = route.pattern.split('/').filter_map(|text| {
@@ -226,7 +245,7 @@ impl<S> Router<S> {
         {
             *slot = (name, value);
         }
-        Some(Match { route, variables })
+        Some(Match { route, number, variables })
     }
 }
 
@@ -262,10 +281,11 @@ impl<'p> Search<'p> {
         places: &[(usize, usize)],
         values: &mut [&'p str; MAX_VARIABLES],
         used: usize,
-    ) -> Option<&'static Route<S>> {
+    ) -> Option<(usize, &'static Route<S>)> {
         let Some((&(start, end), rest)) = places.split_first() else {
             let mut routes = node.routes.iter();
-            return routes.find(|r| r.fits(self.method, self.version)).copied();
+            let fits = |r: &Route<S>| r.fits(self.method, self.version);
+            return routes.find(|(_, route)| fits(route)).copied();
         };
         let text = &self.path[start..end];
         let literal = node.literals.iter().find(|l| l.0 == text);

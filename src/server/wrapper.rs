@@ -63,6 +63,7 @@ pub(super) fn answer<S>(
         input: &mut wire.input,
         out: &mut wire.out,
         seat: &wire.seat,
+        statistics: &server.shown,
         terms,
         progress: Progress::Nothing,
     };
@@ -70,10 +71,15 @@ pub(super) fn answer<S>(
         Err(e) => Err(Error::bad_request(e.to_string())),
         Ok(()) => find(server, head, version, path),
     };
+    let number = found.as_ref().ok().map(|found| found.number);
+    server.statistics.count(number);
     let done = found.and_then(|found| {
         let text = version_text.unwrap_or("");
         run(server, &mut exchange, found, text, access)
     });
+    if let Err(Error::Api { status: 400.., .. }) = done {
+        server.statistics.count_error(number);
+    }
     finish(exchange, done)
 }
 
