@@ -12,6 +12,7 @@ pub mod image;
 pub mod inspect;
 pub mod network;
 pub mod progress;
+pub mod stats;
 pub mod stream;
 pub mod system;
 

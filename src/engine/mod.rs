@@ -23,7 +23,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use container::{
     Attach, AttachOptions, Condition, Connection, Container, Exit, ListOptions,
-    LogOptions, Logs, NextLine, RemoveOptions, Sizes, StopOptions, Wait,
+    LogOptions, Logs, NextLine, RemoveOptions, Samples, Sizes, StopOptions,
+    Wait,
 };
 pub use error::{Error, Kind, Result};
 pub use events::{EventQuery, EventStream, NextEvents};

@@ -23,6 +23,7 @@
 pub mod bridge;
 pub mod cidr;
 pub mod conversation;
+pub mod counters;
 pub mod files;
 pub mod ipam;
 pub mod link;

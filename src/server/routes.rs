@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::handlers::{
-    attach, container, events, image, image_create, logs, ping, system, wait,
+    attach, container, events, image, image_create, logs, ping, stats, system,
+    wait,
 };
 use super::route::Access::{Control, Full, Read};
 use super::route::Method::{Delete, Get, Head, Post};
@@ -31,6 +32,7 @@ pub static ROUTES: &[Line] = &[
     Line::new(Post, "/containers/create", Full, container::create),
     Line::new(Get, "/containers/{id}/json", Read, container::inspect),
     Line::new(Get, "/containers/{id}/logs", Read, logs::logs),
+    Line::new(Get, "/containers/{id}/stats", Read, stats::stats).since(17),
     Line::new(Post, "/containers/{id}/start", Control, container::start),
     Line::new(Post, "/containers/{id}/stop", Control, container::stop),
     Line::new(Post, "/containers/{id}/restart", Control, container::restart),

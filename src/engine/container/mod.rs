@@ -31,6 +31,7 @@ mod resize;
 mod restart;
 mod spec;
 mod start;
+mod stats;
 mod status;
 mod stop;
 mod wait;
@@ -46,6 +47,8 @@ pub use life::{Life, Phase, Record, Snapshot};
 pub use list::ListOptions;
 pub use logs::{LogOptions, Logs, NextLine};
 pub use remove::RemoveOptions;
+use stats::Sample;
+pub use stats::Samples;
 pub use stop::StopOptions;
 pub use wait::{Condition, Exit, Wait};
 
@@ -75,6 +78,8 @@ pub struct Container {
     removal: Waiters<Exit>,
     /// Ends the pause before a policy's restart.
     interrupt: EventFd,
+    /// The last reading of its counters, shared by all who ask for them.
+    sample: Mutex<Option<Arc<Sample>>>,
 }
 
 impl Container {
@@ -93,6 +98,7 @@ impl Container {
             exits: Waiters::default(),
             removal: Waiters::default(),
             interrupt,
+            sample: Mutex::new(None),
         })
     }
 

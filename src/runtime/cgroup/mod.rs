@@ -5,6 +5,7 @@
 //! limits are a pure list of writes ([`v1`], [`v2`]), carried out here.
 
 pub mod layout;
+pub mod usage;
 pub mod v1;
 pub mod v2;
 pub mod write;

@@ -8,5 +8,6 @@ pub mod image_create;
 pub mod logs;
 mod parameter;
 pub mod ping;
+pub mod stats;
 pub mod system;
 pub mod wait;
