@@ -37,6 +37,11 @@ impl Error {
         Error::new(404, "page not found")
     }
 
+    /// Makes the answer to what the listener does not give access to (403).
+    pub fn no_access() -> Error {
+        Error::new(403, "this listener does not give access to that operation")
+    }
+
     /// Makes the answer for a write to the client that failed.
     pub fn lost(error: io::Error) -> Error {
         Error::Lost(http::Error::from_io(http::Phase::Send, error))

@@ -28,7 +28,7 @@ use crate::wait::{self, Ready};
 use super::budget::Seat;
 use super::error::Error;
 use super::reply::{Framing, JSON, Outgoing, Terms};
-use super::route::{Method, Variables};
+use super::route::{Access, Method, Variables};
 use super::statistics::Statistics;
 use super::version::Version;
 
@@ -87,6 +87,8 @@ pub struct Exchange<'c> {
     pub(super) method: Method,
     pub(super) version: Version,
     pub(super) variables: Variables<'c>,
+    pub(super) operation: &'static str,
+    pub(super) access: Access,
     pub(super) query: Query,
     pub(super) body: Incoming,
     pub(super) stream: &'c mut Option<Arc<Stream>>,
@@ -102,6 +104,20 @@ impl<'c> Exchange<'c> {
     /// Returns the method.
     pub fn method(&self) -> Method {
         self.method
+    }
+
+    /// Returns what Docker's reference calls the operation.
+    pub fn operation(&self) -> &'static str {
+        self.operation
+    }
+
+    /// Refuses what the listener does not give access to, for routes whose
+    /// class depends on what is asked of them.
+    pub fn require(&self, access: Access) -> Result<(), Error> {
+        match access > self.access {
+            true => Err(Error::no_access()),
+            false => Ok(()),
+        }
     }
 
     /// Returns the API version that the client speaks.

@@ -71,6 +71,9 @@ pub struct Route<S: 'static> {
     pub method: Method,
     /// The path, without a version.
     pub pattern: &'static str,
+    /// What Docker's reference calls the operation (`ContainerStart`);
+    /// empty for what it does not name.
+    pub operation: &'static str,
     /// The first API version that has it.
     pub since: Version,
     /// The last API version that has it.
@@ -90,12 +93,19 @@ impl<S> Route<S> {
         handler: Handler<S>,
     ) -> Route<S> {
         let (since, until) = (version::MIN, version::MAX);
-        Route { method, pattern, since, until, access, handler }
+        let operation = "";
+        Route { method, pattern, operation, since, until, access, handler }
     }
 
     /// Makes a `GET` route that looks only.
     pub const fn read(pattern: &'static str, handler: Handler<S>) -> Route<S> {
         Route::new(Method::Get, pattern, Access::Read, handler)
+    }
+
+    /// Sets the name of the operation.
+    pub const fn named(mut self, operation: &'static str) -> Route<S> {
+        self.operation = operation;
+        self
     }
 
     /// Sets the first API version that has it.

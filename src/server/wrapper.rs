@@ -57,6 +57,8 @@ pub(super) fn answer<S>(
         method: Method::parse(head.method()).unwrap_or(Method::Options),
         version,
         variables: Default::default(),
+        operation: "",
+        access,
         query: Query::default(),
         body: Incoming::new(head.framing, asked, idle),
         stream: &mut wire.stream,
@@ -75,7 +77,7 @@ pub(super) fn answer<S>(
     server.statistics.count(number);
     let done = found.and_then(|found| {
         let text = version_text.unwrap_or("");
-        run(server, &mut exchange, found, text, access)
+        run(server, &mut exchange, found, text)
     });
     if let Err(Error::Api { status: 400.., .. }) = done {
         server.statistics.count_error(number);
@@ -99,19 +101,14 @@ fn run<'c, S>(
     exchange: &mut Exchange<'c>,
     found: Match<'c, S>,
     version_text: &str,
-    access: Access,
 ) -> Result<(), Error> {
     let route = found.route;
     log::debug!("Calling {} {}", exchange.head.method(), route.pattern);
     if let Some(words) = exchange.version.refusal(version_text) {
         return Err(Error::bad_request(words));
     }
-    if route.access > access {
-        return Err(Error::new(
-            403,
-            "this listener does not give access to that operation",
-        ));
-    }
+    exchange.operation = route.operation;
+    exchange.require(route.access)?;
     let query = exchange.head.query();
     if !query.is_empty() {
         exchange.query = Query::parse(query)

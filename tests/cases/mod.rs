@@ -17,5 +17,6 @@ mod process;
 mod pull;
 mod pull_faults;
 mod recovery;
+mod routes;
 mod stats;
 mod system;

@@ -1,5 +1,6 @@
 //! The handlers: each parses, makes one call of the engine, and answers.
 
+pub mod absent;
 pub mod attach;
 pub mod container;
 pub mod events;
@@ -8,6 +9,8 @@ pub mod image_create;
 pub mod logs;
 mod parameter;
 pub mod ping;
+pub mod plugin;
 pub mod stats;
+pub mod swarm;
 pub mod system;
 pub mod wait;
