@@ -25,6 +25,7 @@ pub static ALL: &[&Command] = &[
     &image::inspect::COMMAND,
     &image::pull::COMMAND,
     &image::rmi::COMMAND,
+    &system::dial_stdio::COMMAND,
     &system::events::COMMAND,
     &system::info::COMMAND,
     &system::inspect::COMMAND,

@@ -61,7 +61,9 @@ impl Error {
                 format!("{method} \"http://{escaped}{target}\": {source}");
             return Error::Denied { host: host.to_string(), detail };
         }
-        match source.is_unreachable() {
+        // Of a program that does not start, the reason tells more.
+        let direct = !matches!(host, Host::Ssh(_));
+        match direct && source.is_unreachable() {
             true => Error::Unreachable(host.to_string()),
             false => Error::Http(source),
         }

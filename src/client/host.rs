@@ -1,5 +1,5 @@
 //! Where the daemon is, as people write it: `unix:///path`,
-//! `tcp://host:port`.
+//! `tcp://host:port`, `ssh://user@host`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -22,6 +22,21 @@ pub enum Host {
         /// How TLS is used, if it is.
         tls: Option<Tls>,
     },
+    /// Another machine's own client, started there through ssh(1).
+    Ssh(Ssh),
+}
+
+/// A machine as ssh(1) reaches it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ssh {
+    /// Who logs in there; `None` leaves it to ssh.
+    user: Option<String>,
+    /// Name or address, without brackets.
+    host: String,
+    /// Port; `None` leaves it to ssh.
+    port: Option<u16>,
+    /// The daemon's socket there; empty for the usual place.
+    socket: String,
 }
 
 /// How TLS is used with a daemon.
@@ -78,6 +93,7 @@ impl Host {
                     tls,
                 })
             }
+            "ssh" => Ssh::parse(rest).map(Host::Ssh).ok_or_else(bad),
             _ => Err(bad()),
         }
     }
@@ -86,6 +102,7 @@ impl Host {
     pub(super) fn address(&self) -> Result<Address> {
         let (host, port, tls) = match self {
             Host::Unix(path) => return Ok(Address::Unix(path.clone())),
+            Host::Ssh(ssh) => return Ok(Address::Program(ssh.command())),
             Host::Tcp { host, port, tls } => (host.clone(), *port, tls),
         };
         let Some(tls) = tls else { return Ok(Address::Tcp { host, port }) };
@@ -104,6 +121,73 @@ impl Host {
         })
         .map_err(|error| Error::Host(self::refusal(tls, &error)))?;
         Ok(Address::Tls { host, port, config })
+    }
+}
+
+impl Ssh {
+    /// Reads `[user@]host[:port][/socket]`.
+    fn parse(text: &str) -> Option<Ssh> {
+        let (place, socket) = match text.find('/') {
+            Some(at) => text.split_at(at),
+            None => (text, ""),
+        };
+        let (user, place) = match place.rsplit_once('@') {
+            Some((user, place)) => (Some(user.to_owned()), place),
+            None => (None, place),
+        };
+        // A password has no place on a command line.
+        let bad_user = |user: &str| user.is_empty() || user.contains(':');
+        if user.as_deref().is_some_and(bad_user) {
+            return None;
+        }
+        let (host, port) = split_port(place)?;
+        let socket = if socket == "/" { "" } else { socket };
+        let (host, socket) = (host.to_owned(), socket.to_owned());
+        (!host.is_empty()).then_some(Ssh { user, host, port, socket })
+    }
+
+    /// The command that leads there. Either client will do, whichever the
+    /// machine has.
+    fn command(&self) -> Vec<String> {
+        let mut words: Vec<String> =
+            ["ssh", "-o", "ConnectTimeout=30", "-T"].map(Into::into).into();
+        if let Some(user) = &self.user {
+            words.extend(["-l".to_owned(), user.clone()]);
+        }
+        if let Some(port) = self.port {
+            words.extend(["-p".to_owned(), port.to_string()]);
+        }
+        let socket = match self.socket.as_str() {
+            "" => String::new(),
+            // The shell over there takes nothing of it for its own.
+            path => {
+                let path = path.replace('\'', "'\\''");
+                format!(" --host 'unix://{path}'")
+            }
+        };
+        let dial = format!(
+            "c=$(command -v docker || command -v skiff || echo docker); \
+             exec \"$c\"{socket} system dial-stdio"
+        );
+        words.extend(["--".to_owned(), self.host.clone(), dial]);
+        words
+    }
+}
+
+impl fmt::Display for Ssh {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ssh://")?;
+        if let Some(user) = &self.user {
+            write!(f, "{user}@")?;
+        }
+        match self.host.contains(':') {
+            true => write!(f, "[{}]", self.host)?,
+            false => f.write_str(&self.host)?,
+        }
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        f.write_str(&self.socket)
     }
 }
 
@@ -145,6 +229,7 @@ impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Host::Unix(path) => write!(f, "unix://{}", path.display()),
+            Host::Ssh(ssh) => ssh.fmt(f),
             Host::Tcp { host, port, .. } if host.contains(':') => {
                 write!(f, "tcp://[{host}]:{port}")
             }
@@ -168,11 +253,22 @@ mod tests {
             ("host:99", "tcp://host:99"),
             ("tcp://:99", "tcp://127.0.0.1:99"),
             ("tcp://[::1]:99/", "tcp://[::1]:99"),
+            ("ssh://host", "ssh://host"),
+            ("ssh://me@host:22/run/x.sock", "ssh://me@host:22/run/x.sock"),
+            ("ssh://[::1]:22/", "ssh://[::1]:22"),
         ];
         for (text, shown) in cases {
             assert_eq!(Host::parse(text, None).unwrap().to_string(), shown);
         }
-        for text in ["foo://x", "tcp://x:y", "tcp://x:99999", "tcp://[::1]x"] {
+        for text in [
+            "foo://x",
+            "tcp://x:y",
+            "tcp://x:99999",
+            "tcp://[::1]x",
+            "ssh://",
+            "ssh://me:secret@host",
+            "ssh://@host",
+        ] {
             let error = Host::parse(text, None).unwrap_err();
             assert_eq!(
                 error.to_string(),
@@ -182,5 +278,21 @@ mod tests {
                 )
             );
         }
+    }
+
+    #[test]
+    fn the_other_machines_client_is_started_by_ssh() {
+        let command = |text| Ssh::parse(text).unwrap().command();
+        let dial = "c=$(command -v docker || command -v skiff || echo \
+                    docker); exec \"$c\" system dial-stdio";
+        let begin = ["ssh", "-o", "ConnectTimeout=30", "-T"];
+        let plain: Vec<&str> =
+            begin.into_iter().chain(["--", "-host", dial]).collect();
+        assert_eq!(command("-host"), plain);
+        let full = command("me@host:22/run/it's");
+        assert_eq!(full[4..8], ["-l", "me", "-p", "22"]);
+        assert!(full[10].ends_with(
+            r#"exec "$c" --host 'unix:///run/it'\''s' system dial-stdio"#
+        ));
     }
 }

@@ -8,6 +8,7 @@
 
 mod attach;
 mod container;
+mod dial;
 mod error;
 mod frames;
 mod host;
@@ -27,6 +28,7 @@ use crate::http::client::{
 
 pub use attach::{AttachTo, Attached};
 pub use container::{Condition, ListContainers, Logs, Removal, Waiting};
+pub use dial::Dialed;
 pub use error::{Error, Result};
 pub use frames::Frames;
 pub use host::{Host, Tls};
@@ -152,7 +154,7 @@ impl Client {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        if let Host::Unix(_) = self.host {
+        if let Host::Unix(_) | Host::Ssh(_) = self.host {
             request = request.header("Host", "api.moby.localhost");
         }
         request = request.header("User-Agent", USER_AGENT);

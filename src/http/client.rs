@@ -93,7 +93,7 @@ impl Connection {
     ) -> Result<Connection> {
         let stream = connect::open(address, timeouts)?;
         let host = match address {
-            Address::Unix(_) => "localhost".to_string(),
+            Address::Unix(_) | Address::Program(_) => "localhost".to_string(),
             Address::Tcp { host, port } | Address::Tls { host, port, .. } => {
                 let default = match address {
                     Address::Tls { .. } => 443,

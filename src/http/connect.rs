@@ -1,10 +1,13 @@
 //! Making a client's connection: Unix socket, TCP with our own resolver,
-//! TLS on top.
+//! TLS on top, or a program that leads there.
 
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,12 +37,16 @@ pub enum Address {
         /// Roots, own certificate, and what is checked.
         config: Arc<rustls::ClientConfig>,
     },
+    /// A program (`ssh`) with its arguments: what it reads and writes goes
+    /// to the server and comes from it.
+    Program(Vec<String>),
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Unix(path) => write!(f, "unix://{}", path.display()),
+            Address::Program(words) => f.write_str(&words.join(" ")),
             Address::Tcp { host, port } | Address::Tls { host, port, .. } => {
                 match host.contains(':') {
                     true => write!(f, "tcp://[{host}]:{port}"),
@@ -89,6 +96,7 @@ pub fn open(address: &Address, timeouts: &Timeouts) -> Result<Stream> {
             let socket = open_tcp(host, *port, deadline)?;
             open_tls(host, socket, config, deadline)?
         }
+        Address::Program(words) => open_program(words)?,
     };
     let settled = stream
         .set_read_timeout(timeouts.read)
@@ -152,6 +160,26 @@ fn open_tls(
             other => Err(other),
         },
     }
+}
+
+/// Starts a program whose standard input and output are the stream. It is
+/// to end when the stream is closed; what it complains of is shown.
+fn open_program(words: &[String]) -> Result<Stream> {
+    let failed = |source| {
+        let address = words.join(" ");
+        Error::Connect { network: "program", address, source }
+    };
+    let (near, far) = UnixStream::pair().map_err(failed)?;
+    let input = far.try_clone().map_err(failed)?;
+    let name = words.first().map_or("", String::as_str);
+    let mut child = Command::new(name)
+        .args(words.iter().skip(1))
+        .stdin(OwnedFd::from(input))
+        .stdout(OwnedFd::from(far))
+        .spawn()
+        .map_err(failed)?;
+    std::thread::spawn(move || child.wait());
+    Ok(Stream::Unix(near))
 }
 
 /// Resolves a host's name within half a minute.

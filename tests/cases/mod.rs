@@ -18,5 +18,6 @@ mod pull;
 mod pull_faults;
 mod recovery;
 mod routes;
+mod ssh;
 mod stats;
 mod system;

@@ -52,11 +52,11 @@ fn main() -> ExitCode {
     let result = match words[..] {
         ["ping", address, path, connections, seconds] => {
             Plan::parse(address, path, connections, seconds)
-                .and_then(|plan| Ok(plan.drive(drive_one)?))
+                .and_then(|plan| plan.drive(drive_one))
         }
         ["fresh", address, path, connections, seconds] => {
             Plan::parse(address, path, connections, seconds)
-                .and_then(|plan| Ok(plan.drive(drive_fresh)?))
+                .and_then(|plan| plan.drive(drive_fresh))
         }
         ["floor", address, connections, seconds] => {
             Plan::parse(address, "/_ping", connections, seconds)

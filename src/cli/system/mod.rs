@@ -1,5 +1,6 @@
 //! Commands for the engine as a whole.
 
+pub mod dial_stdio;
 pub mod events;
 pub mod info;
 pub mod inspect;
