@@ -144,6 +144,10 @@ pub struct NetworkingConfig {
     pub endpoints_config: BTreeMap<String, EndpointSettings>,
 }
 
+/// Docker's words for a hardware address of the whole container.
+pub const MAC_WARNING: &str = "The container-wide MacAddress field is now \
+    deprecated. It should be specified in EndpointsConfig instead.";
+
 /// The answer to `POST /containers/create`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
@@ -203,6 +207,8 @@ pub struct Summary {
 #[allow(missing_docs)]
 pub struct SummaryHostConfig {
     pub network_mode: String,
+    #[serde(skip_serializing_if = "is_default")]
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// What a list row tells of the networks.

@@ -200,6 +200,9 @@ pub struct TmpfsOptions {
     pub size_bytes: i64,
     #[serde(skip_serializing_if = "is_default")]
     pub mode: u32,
+    /// Options of tmpfs(5), each a name, or a name and a value.
+    #[serde(skip_serializing_if = "is_default")]
+    pub options: Vec<Vec<String>>,
 }
 
 #[cfg(test)]

@@ -37,12 +37,17 @@ pub struct ErrorResponse {
 /// Reads JSON as Go's decoder does: `null` leaves a field at its zero
 /// value, whatever its type.
 pub fn decode<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
+    serde_json::from_value(decode_value(text)?)
+}
+
+/// As [`decode`], for one who changes the fields before they are read.
+pub fn decode_value(text: &[u8]) -> serde_json::Result<Value> {
     let mut value: Value = serde_json::from_slice(text)?;
     drop_nulls(&mut value);
     if value.is_null() {
         value = Value::Object(Default::default());
     }
-    serde_json::from_value(value)
+    Ok(value)
 }
 
 /// Removes what is `null` from objects, at every depth. The depth is

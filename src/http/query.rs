@@ -86,6 +86,11 @@ impl Query {
         self.get(name)?.trim().parse().ok()
     }
 
+    /// Takes all values of `name` away.
+    pub fn remove(&mut self, name: &str) {
+        self.pairs.retain(|pair| pair.0 != name);
+    }
+
     /// Returns all pairs, in order.
     pub fn pairs(&self) -> &[(String, String)] {
         &self.pairs

@@ -30,7 +30,7 @@ use super::error::Error;
 use super::reply::{Framing, JSON, Outgoing, Terms};
 use super::route::{Access, Method, Variables};
 use super::statistics::Statistics;
-use super::version::Version;
+use super::version::{Version, answers, requests, since};
 
 /// The most bytes of a JSON body.
 const MAX_JSON: u64 = 4 << 20;
@@ -86,6 +86,7 @@ pub struct Exchange<'c> {
     pub(super) head: &'c Request,
     pub(super) method: Method,
     pub(super) version: Version,
+    pub(super) pattern: &'static str,
     pub(super) variables: Variables<'c>,
     pub(super) operation: &'static str,
     pub(super) access: Access,
@@ -178,8 +179,9 @@ impl<'c> Exchange<'c> {
         !self.body.is_done()
     }
 
-    /// Reads a JSON body; `None` if there is none. A wrong media type and
-    /// broken JSON are refused in Docker's words.
+    /// Reads a JSON body as the newest version would say it; `None` if
+    /// there is none. A wrong media type and broken JSON are refused in
+    /// Docker's words.
     pub fn json_body<T: DeserializeOwned>(
         &mut self,
     ) -> Result<Option<T>, Error> {
@@ -195,10 +197,11 @@ impl<'c> Exchange<'c> {
                 "invalid JSON: got EOF while reading request body",
             ));
         }
-        match api::decode(&text) {
-            Ok(value) => Ok(Some(value)),
-            Err(e) => Err(Error::bad_request(format!("invalid JSON: {e}"))),
-        }
+        let bad = |e| Error::bad_request(format!("invalid JSON: {e}"));
+        let mut body = api::decode_value(&text).map_err(bad)?;
+        requests::rewrite(&mut body, self.pattern, self.version)
+            .map_err(Error::bad_request)?;
+        serde_json::from_value(body).map(Some).map_err(bad)
     }
 
     /// Reads the whole body, of at most `limit` bytes.
@@ -223,14 +226,16 @@ impl<'c> Exchange<'c> {
         self.out.set_header(name, value);
     }
 
-    /// Answers with JSON and a line feed, as Docker does.
+    /// Answers with JSON in the shape of the client's version and a line
+    /// feed, as Docker does.
     pub fn json(
         &mut self,
         status: u16,
         value: &(impl Serialize + ?Sized),
     ) -> Result<(), Error> {
-        self.out.body.clear();
-        serde_json::to_writer(&mut self.out.body, value)
+        let body = &mut self.out.body;
+        body.clear();
+        answers::write(body, value, self.pattern, self.version)
             .map_err(|e| Error::new(500, e.to_string()))?;
         self.out.body.push(b'\n');
         self.out.set_header("Content-Type", JSON);
@@ -299,6 +304,8 @@ impl<'c> Exchange<'c> {
             out: self.out,
             progress: &mut self.progress,
             head_only: self.terms.head_only,
+            pattern: self.pattern,
+            version: self.version,
         };
         (reader, writer)
     }
@@ -312,7 +319,9 @@ impl<'c> Exchange<'c> {
         }
         let upgrade = self.header("Upgrade").is_some();
         let content_type = match framing {
-            Hijack::Multiplexed if upgrade && self.speaks(42) => {
+            Hijack::Multiplexed
+                if upgrade && self.speaks(since::MULTIPLEXED_TYPE) =>
+            {
                 api::stream::MULTIPLEXED
             }
             _ => api::stream::RAW,
@@ -390,10 +399,13 @@ pub struct ChunkedWriter<'a> {
     out: &'a mut Outgoing,
     progress: &'a mut Progress,
     head_only: bool,
+    pattern: &'static str,
+    version: Version,
 }
 
 impl ChunkedWriter<'_> {
-    /// Writes one JSON value and what ends it (`"\n"`, `"\r\n"`).
+    /// Writes one JSON value, in the shape of the client's version, and
+    /// what ends it (`"\n"`, `"\r\n"`).
     pub fn json(
         &mut self,
         value: &(impl Serialize + ?Sized),
@@ -401,7 +413,7 @@ impl ChunkedWriter<'_> {
     ) -> io::Result<()> {
         let mut line = std::mem::take(&mut self.out.body);
         line.clear();
-        serde_json::to_writer(&mut line, value)?;
+        answers::write(&mut line, value, self.pattern, self.version)?;
         line.extend_from_slice(end.as_bytes());
         let written = self.write_all(&line);
         self.out.body = line;

@@ -14,10 +14,7 @@ use super::error::Error;
 use super::exchange::{Exchange, Progress};
 use super::reply::{Framing, JSON, Terms};
 use super::route::{Access, Match, Method, split_version};
-use super::version::{self, Version};
-
-/// Errors are told as plain text before this version, as Docker did.
-const JSON_ERRORS_SINCE: Version = Version::of(1, 23);
+use super::version::{self, Version, requests, since};
 
 /// What becomes of the connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +53,7 @@ pub(super) fn answer<S>(
         head,
         method: Method::parse(head.method()).unwrap_or(Method::Options),
         version,
+        pattern: "",
         variables: Default::default(),
         operation: "",
         access,
@@ -111,9 +109,12 @@ fn run<'c, S>(
     exchange.require(route.access)?;
     let query = exchange.head.query();
     if !query.is_empty() {
-        exchange.query = Query::parse(query)
+        let mut query = Query::parse(query)
             .map_err(|e| Error::bad_request(e.to_string()))?;
+        requests::pass_over(&mut query, route.pattern, exchange.version);
+        exchange.query = query;
     }
+    exchange.pattern = route.pattern;
     exchange.variables = found.variables;
     let handler = route.handler;
     // The state is behind locks that take poisoning over; the exchange is
@@ -190,11 +191,12 @@ fn tell(exchange: &mut Exchange<'_>, error: &Error) {
 }
 
 fn send_error(exchange: &mut Exchange<'_>, status: u16, message: &str) {
+    let is_json = exchange.speaks(since::JSON_ERRORS);
     let out = &mut *exchange.out;
     out.body.clear();
     if status == 304 {
         // An answer of this status has no body and no type.
-    } else if exchange.version < JSON_ERRORS_SINCE {
+    } else if !is_json {
         out.set_header("Content-Type", "text/plain; charset=utf-8");
         out.set_header("X-Content-Type-Options", "nosniff");
         out.body.extend_from_slice(message.as_bytes());

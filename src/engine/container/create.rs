@@ -5,7 +5,10 @@ use std::sync::Arc;
 use super::host_config::{self, Host};
 use super::life::{Life, Record};
 use super::{Container, config, mounts};
-use crate::api::container::{CreateRequest, CreateResponse};
+use crate::api::container::{
+    Config, CreateRequest, CreateResponse, MAC_WARNING, NetworkingConfig,
+};
+use crate::api::host_config::HostConfig;
 use crate::engine::{Engine, Error, Result};
 use crate::oci::{Digest, Platform};
 use crate::store::Sync;
@@ -37,6 +40,7 @@ impl Engine {
         host_config::complete(&mut host_config, host);
         let mut warnings = host_config::check(&host_config, host)?;
         warnings.extend(self.host.limit_warnings(&host_config));
+        warnings.extend(check_mac(&config, &host_config, &networking_config)?);
         let mounts = mounts::parse(&host_config)?;
         warnings.extend(mounts::volume_warnings(&config, &mounts));
         if !name.is_empty() && !names::is_valid(name) {
@@ -103,5 +107,28 @@ impl Engine {
         self.containers.add(Arc::clone(&container));
         self.container_event(&snapshot.record, "create", &[]);
         Ok(())
+    }
+}
+
+/// Checks the container's own hardware address against that of its
+/// endpoint; warns of it, because it is the endpoint's that counts.
+fn check_mac(
+    config: &Config,
+    host_config: &HostConfig,
+    networking: &NetworkingConfig,
+) -> Result<Option<String>> {
+    if config.mac_address.is_empty() {
+        return Ok(None);
+    }
+    let endpoint = networking.endpoints_config.get(&host_config.network_mode);
+    match endpoint.map_or("", |endpoint| &endpoint.mac_address) {
+        mac if mac.is_empty() || mac == config.mac_address => {
+            Ok(Some(MAC_WARNING.into()))
+        }
+        _ => Err(Error::Invalid(
+            "the container-wide MAC address must match the endpoint-specific \
+             MAC address for the main network, or be left empty"
+                .into(),
+        )),
     }
 }

@@ -155,6 +155,7 @@ impl Engine {
             status: status(life, now),
             host_config: SummaryHostConfig {
                 network_mode: record.host_config.network_mode.clone(),
+                annotations: record.host_config.annotations.clone(),
             },
             network_settings: SummaryNetworks {
                 networks: show_endpoints(self, record, life),

@@ -178,6 +178,16 @@ fn mount(mount: &Mount) -> Result<MountPoint> {
             if !mount.source.is_empty() {
                 return Err(wrong("field Source must not be specified"));
             }
+            let options = mount.tmpfs_options.iter().flat_map(|o| &o.options);
+            for option in options {
+                match option.as_slice() {
+                    [name] if name == "exec" || name == "noexec" => {}
+                    [name] | [name, _] => {
+                        return Err(wrong(&format!("invalid option: {name}")));
+                    }
+                    _ => return Err(wrong("invalid option array length")),
+                }
+            }
         }
         "volume" => {
             return Err(Error::NotImplemented(

@@ -229,11 +229,15 @@ fn add_mounts(spec: &mut Spec, record: &Record, files: &Path) {
             true => "bind",
             false => "rbind",
         };
+        let mut list = vec![kind.into()];
+        if options.is_some_and(|options| options.read_only_non_recursive) {
+            list.push("ro-nonrecursive".into());
+        }
         spec.add_mount(Mount {
             source: PathBuf::from(&point.source),
             target: PathBuf::from(&point.destination),
             readonly: !point.rw,
-            options: vec![kind.into()],
+            options: list,
             propagation: match point.propagation.trim_start_matches('r') {
                 "shared" => Propagation::Shared,
                 "slave" => Propagation::Slave,
@@ -265,7 +269,11 @@ fn tmpfs_options(asked: Option<&api::Mount>) -> String {
         text.push_str(&format!("size={},", options.size_bytes));
     }
     if options.mode != 0 {
-        text.push_str(&format!("mode={:o}", options.mode));
+        text.push_str(&format!("mode={:o},", options.mode));
+    }
+    for option in &options.options {
+        text.push_str(&option.join("="));
+        text.push(',');
     }
     text
 }

@@ -1,8 +1,10 @@
 //! `GET /images/json`.
 
+use std::collections::BTreeMap;
+
 use crate::api::image::Summary;
 use crate::engine::{Engine, Filters, Result};
-use crate::oci::Reference;
+use crate::oci::{Digest, Reference};
 use crate::time::Timestamp;
 
 /// Which images are listed.
@@ -43,6 +45,7 @@ impl Engine {
             )?);
         }
         let all = self.store.images();
+        let uses = self.image_uses();
         let mut rows = Vec::new();
         for image in &all {
             let config = image.config.config.as_ref();
@@ -72,7 +75,7 @@ impl Engine {
                 continue;
             }
             rows.push(Summary {
-                containers: -1,
+                containers: uses.get(&image.id).copied().unwrap_or(0),
                 created: image.created.seconds.max(0),
                 id: image.id.to_string(),
                 labels,
@@ -92,6 +95,16 @@ impl Engine {
         }
         rows.sort_by(|a, b| b.created.cmp(&a.created).then(a.id.cmp(&b.id)));
         Ok(rows)
+    }
+
+    /// Counts the containers of each image.
+    fn image_uses(&self) -> BTreeMap<Digest, i64> {
+        let mut uses = BTreeMap::new();
+        for container in self.containers.all() {
+            let image = container.snapshot().record.image.clone();
+            *uses.entry(image).or_default() += 1;
+        }
+        uses
     }
 }
 

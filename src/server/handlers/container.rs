@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::parameter;
 use crate::api::container::CreateRequest;
 use crate::engine::{
-    Engine, Filters, ListOptions, RemoveOptions, Sizes, StopOptions,
+    Engine, Filters, Kind, ListOptions, RemoveOptions, Sizes, StopOptions,
 };
 use crate::http::query::Query;
+use crate::server::version::since;
 use crate::server::{Error, Exchange};
 
 /// `POST /containers/create`.
@@ -102,8 +103,19 @@ pub fn kill(
     engine: &Arc<Engine>,
     exchange: &mut Exchange<'_>,
 ) -> Result<(), Error> {
-    engine.kill(exchange.var("id"), exchange.query().text("signal"))?;
-    exchange.empty(204)
+    let signal = exchange.query().text("signal");
+    match engine.kill(exchange.var("id"), signal) {
+        Err(e)
+            if e.kind() == Kind::Conflict
+                && !exchange.speaks(since::KILL_NEEDS_A_RUN) =>
+        {
+            exchange.empty(204)
+        }
+        done => {
+            done?;
+            exchange.empty(204)
+        }
+    }
 }
 
 /// `POST /containers/{id}/resize`.

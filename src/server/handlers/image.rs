@@ -12,9 +12,8 @@ pub fn list(
 ) -> Result<(), Error> {
     let query = exchange.query();
     let mut filters = Filters::parse(query.text("filters"))?;
-    // Up to API 1.24 a name could be asked for by a parameter of its own.
     let name = query.text("filter");
-    if !name.is_empty() && !exchange.speaks(25) {
+    if !name.is_empty() {
         filters.add("reference", name);
     }
     let options = ImageListOptions {
@@ -22,11 +21,7 @@ pub fn list(
         shared_size: query.flag("shared-size"),
         filters,
     };
-    let mut rows = engine.images(&options)?;
-    if !exchange.speaks(44) {
-        rows.iter_mut().for_each(|row| row.virtual_size = row.size);
-    }
-    exchange.json(200, &rows)
+    exchange.json(200, &engine.images(&options)?)
 }
 
 /// `GET /images/{name}/json`.
@@ -34,11 +29,7 @@ pub fn inspect(
     engine: &Arc<Engine>,
     exchange: &mut Exchange<'_>,
 ) -> Result<(), Error> {
-    let mut image = engine.inspect_image(exchange.var("name"))?;
-    if !exchange.speaks(44) {
-        image.virtual_size = image.size;
-    }
-    exchange.json(200, &image)
+    exchange.json(200, &engine.inspect_image(exchange.var("name"))?)
 }
 
 /// `DELETE /images/{name}`.

@@ -7,6 +7,7 @@ use super::parameter;
 use crate::api::stream::{self, Stream};
 use crate::engine::{Engine, LogEntry, LogOptions, LogStream, NextLine};
 use crate::http::query::Query;
+use crate::server::version::since;
 use crate::server::{ChunkedWriter, Error, Exchange};
 
 /// How many bytes are gathered before they are sent, unless the log ends or
@@ -25,7 +26,8 @@ pub fn logs(
         false => Stamps::No,
     };
     let mut logs = engine.logs(exchange.var("id"), options)?;
-    let media = match logs.tty || !exchange.speaks(42) {
+    let told = exchange.speaks(since::MULTIPLEXED_TYPE);
+    let media = match logs.tty || !told {
         true => stream::RAW,
         false => stream::MULTIPLEXED,
     };

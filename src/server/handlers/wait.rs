@@ -6,21 +6,18 @@ use std::sync::Arc;
 
 use crate::api::container::{WaitError, WaitResponse};
 use crate::engine::{Condition, Engine};
+use crate::server::version::since;
 use crate::server::{Error, Exchange, JSON, Waited};
 
-/// Answers when the container has got so far. Since API 1.30 the head goes
-/// out at once: clients start the container when they have it.
+/// Answers when the container has got so far. Newer clients start it when
+/// they have the head, which goes out at once.
 pub fn wait(
     engine: &Arc<Engine>,
     exchange: &mut Exchange<'_>,
 ) -> Result<(), Error> {
-    let early_head = exchange.speaks(30);
-    let condition = match early_head {
-        true => Condition::parse(exchange.query().text("condition"))?,
-        false => Condition::NotRunning,
-    };
+    let condition = Condition::parse(exchange.query().text("condition"))?;
     let wait = engine.wait(exchange.var("id"), condition)?;
-    if early_head {
+    if exchange.speaks(since::EARLY_WAIT_HEAD) {
         let mut out = exchange.stream(JSON);
         out.flush()?;
         if out.wait_with_peer(wait.as_fd(), None)? == Waited::HungUp {

@@ -1,5 +1,22 @@
-//! API versions: the `1.51` of `/v1.51/info`, and the words for those that
-//! are not spoken.
+//! API versions: the `1.51` of `/v1.51/info`, the words for those that are
+//! not spoken, and all that differs between those that are.
+//!
+//! The engine and the handlers know one form of the API, the newest. What
+//! an older client sends is brought into that form before it is read
+//! ([`requests`]), what it gets is brought into its own form before it is
+//! written ([`answers`]); both are tables of data, keyed by the pattern of
+//! the route. What an operation *does* differently by version is named in
+//! [`since`].
+//!
+//! Fields that a later version added are told to older clients too, as
+//! Docker does: they pass over what they do not know.
+
+pub mod answers;
+mod container;
+mod image;
+pub mod requests;
+pub mod since;
+mod system;
 
 use std::fmt;
 

@@ -1,0 +1,15 @@
+//! The versions from which on an operation behaves in a new way: the minor
+//! number, for `Exchange::speaks`.
+
+/// `POST /containers/{id}/kill` of one that does not run fails (409);
+/// before, it was no error.
+pub const KILL_NEEDS_A_RUN: u16 = 20;
+
+/// Errors are JSON; before, they are plain text.
+pub const JSON_ERRORS: u16 = 24;
+
+/// `POST /containers/{id}/wait` sends its head at once.
+pub const EARLY_WAIT_HEAD: u16 = 30;
+
+/// Attach and logs tell by their media type that they are framed.
+pub const MULTIPLEXED_TYPE: u16 = 42;
