@@ -20,7 +20,7 @@ fn an_imported_image_can_be_seen_everywhere() {
     assert_eq!(list.as_array().map(Vec::len), Some(1), "{list}");
     assert_eq!(list[0]["Id"], id.as_str());
     assert_eq!(list[0]["RepoTags"], json!(["demo:latest"]));
-    assert_eq!(list[0]["Containers"], -1);
+    assert_eq!(list[0]["Containers"], 0);
     assert_eq!(list[0]["SharedSize"], -1);
     assert_eq!(list[0]["ParentId"], "");
     assert!(list[0]["Size"].as_u64().unwrap_or(0) > 1_000_000, "{list}");

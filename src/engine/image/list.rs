@@ -101,7 +101,7 @@ impl Engine {
     fn image_uses(&self) -> BTreeMap<Digest, i64> {
         let mut uses = BTreeMap::new();
         for container in self.containers.all() {
-            let image = container.snapshot().record.image.clone();
+            let image = container.snapshot().record.image;
             *uses.entry(image).or_default() += 1;
         }
         uses

@@ -36,6 +36,7 @@ const IMAGES: &[&str] = &["/images/json"];
 const IMAGE: &[&str] = &["/images/{name*}/json"];
 const CONTAINERS: &[&str] = &["/containers/json", "/containers/ps"];
 const CONTAINER: &[&str] = &["/containers/{id}/json"];
+const STATS: &[&str] = &["/containers/{id}/stats"];
 const CREATE: &[&str] = &["/containers/create"];
 
 /// All changes, the newest first.
@@ -61,6 +62,7 @@ pub static CHANGES: &[Change] = &[
     row(24, INFO, "has ExecutionDriver", system::execution_driver),
     row(22, CONTAINER, "has LxcConf", container::lxc),
     row(21, CONTAINER, "one network, no names", container::one_network),
+    row(21, STATS, "one network, the sum of all", container::network_sum),
     row(20, CONTAINER, "Volumes, limits in Config", container::volumes),
     row(20, IMAGE, "limits in Config", image::limits),
     row(20, INFO, "has InitPath", system::init_path),

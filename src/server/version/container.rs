@@ -95,6 +95,22 @@ pub fn one_network(container: &mut Value) {
     });
 }
 
+/// What goes over all interfaces was counted as one.
+pub fn network_sum(stats: &mut Value) {
+    at(stats, &[], |map| {
+        let networks = map.remove("networks").unwrap_or_default();
+        let mut sum = Map::new();
+        for network in networks.as_object().into_iter().flat_map(Map::values) {
+            for (name, value) in network.as_object().into_iter().flatten() {
+                let so_far = sum.get(name).and_then(Value::as_u64).unwrap_or(0);
+                let more = value.as_u64().unwrap_or(0);
+                sum.insert(name.clone(), so_far.saturating_add(more).into());
+            }
+        }
+        add(map, json!({ "network": sum }));
+    });
+}
+
 /// Mounts were two maps, limits part of the configuration; and some fields
 /// are documented that stood for nothing even then.
 pub fn volumes(container: &mut Value) {
@@ -191,6 +207,19 @@ mod tests {
         assert_eq!(
             list,
             json!([{ "State": "exited" }, { "State": "running" }])
+        );
+    }
+
+    #[test]
+    fn traffic_is_one_sum_before_1_21() {
+        let mut stats = json!({ "networks": {
+            "eth0": { "rx_bytes": 1, "tx_bytes": 10 },
+            "eth1": { "rx_bytes": 2 },
+        }});
+        network_sum(&mut stats);
+        assert_eq!(
+            stats,
+            json!({ "network": { "rx_bytes": 3, "tx_bytes": 10 } })
         );
     }
 

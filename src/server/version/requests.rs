@@ -34,6 +34,7 @@ pub static PARAMETERS: &[Parameter] = &[
     since(32, "/images/create", "platform"),
     until(40, "/images/json", "filter"),
     since(41, CREATE, "platform"),
+    since(41, "/containers/{id}/stats", "one-shot"),
     since(42, "/containers/{id}/stop", "signal"),
     since(42, "/containers/{id}/restart", "signal"),
     since(42, "/images/json", "shared-size"),
