@@ -57,6 +57,43 @@ pub fn resident() -> Result<u64> {
     Ok(pages.unwrap_or(0) * PAGE as u64)
 }
 
+/// Copies memory of the calling process, up to the next page's start at
+/// most, and returns how many bytes came: none if the address is not mapped
+/// (process_vm_readv(2)). Fit for signal handlers.
+pub(super) fn copy_own(address: usize, into: &mut [usize]) -> usize {
+    let length = size_of_val(into).min(PAGE - address % PAGE);
+    let local =
+        libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: length };
+    let remote = libc::iovec { iov_base: address as *mut _, iov_len: length };
+    // SAFETY: the local range lies within `into`; the kernel checks the
+    // remote one.
+    let copied = unsafe {
+        let own = libc::getpid();
+        libc::process_vm_readv(own, &local, 1, &remote, 1, 0)
+    };
+    usize::try_from(copied).unwrap_or(0) & !7
+}
+
+/// Returns the segment of the program that holds its unwind tables, the
+/// address of its first byte, and that of the tables' header.
+pub(super) fn unwind_tables() -> Option<(&'static [u8], usize, usize)> {
+    let headers = program_headers();
+    let header = headers.iter().find(|h| h.p_type == libc::PT_GNU_EH_FRAME)?;
+    let segment = headers.iter().find(|h| {
+        let range = h.p_vaddr..h.p_vaddr + h.p_filesz;
+        h.p_type == libc::PT_LOAD
+            && h.p_flags & libc::PF_W == 0
+            && range.contains(&header.p_vaddr)
+    })?;
+    let base = load_bias() + segment.p_vaddr as usize;
+    // SAFETY: a read-only segment of the program is mapped as long as the
+    // process lives.
+    let bytes = unsafe {
+        std::slice::from_raw_parts(base as *const u8, segment.p_filesz as usize)
+    };
+    Some((bytes, base, load_bias() + header.p_vaddr as usize))
+}
+
 /// The page size of x86_64.
 const PAGE: usize = 4096;
 

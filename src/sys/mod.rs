@@ -7,6 +7,7 @@ pub mod descriptors;
 pub mod errno;
 mod error;
 pub mod fs;
+pub mod heap;
 pub mod inotify;
 pub mod memory;
 pub mod mount;
@@ -17,15 +18,18 @@ pub mod poll;
 pub mod process;
 pub mod random;
 pub mod resolve;
+pub mod sampling;
 pub mod sealed;
 pub mod seccomp;
 pub mod session;
 pub mod sigset;
 pub mod socket;
+pub mod stacks;
 pub mod stream;
 #[cfg(test)]
 pub mod testing;
 pub mod tty;
+pub mod unwind;
 pub mod xattr;
 
 pub use error::{Error, Result};
