@@ -86,9 +86,8 @@ pub struct Exchange<'c> {
     pub(super) head: &'c Request,
     pub(super) method: Method,
     pub(super) version: Version,
-    pub(super) pattern: &'static str,
-    pub(super) variables: Variables<'c>,
     pub(super) operation: &'static str,
+    pub(super) variables: Variables<'c>,
     pub(super) access: Access,
     pub(super) query: Query,
     pub(super) body: Incoming,
@@ -199,7 +198,7 @@ impl<'c> Exchange<'c> {
         }
         let bad = |e| Error::bad_request(format!("invalid JSON: {e}"));
         let mut body = api::decode_value(&text).map_err(bad)?;
-        requests::rewrite(&mut body, self.pattern, self.version)
+        requests::rewrite(&mut body, self.operation, self.version)
             .map_err(Error::bad_request)?;
         serde_json::from_value(body).map(Some).map_err(bad)
     }
@@ -235,7 +234,7 @@ impl<'c> Exchange<'c> {
     ) -> Result<(), Error> {
         let body = &mut self.out.body;
         body.clear();
-        answers::write(body, value, self.pattern, self.version)
+        answers::write(body, value, self.operation, self.version)
             .map_err(|e| Error::new(500, e.to_string()))?;
         self.out.body.push(b'\n');
         self.out.set_header("Content-Type", JSON);
@@ -304,7 +303,7 @@ impl<'c> Exchange<'c> {
             out: self.out,
             progress: &mut self.progress,
             head_only: self.terms.head_only,
-            pattern: self.pattern,
+            operation: self.operation,
             version: self.version,
         };
         (reader, writer)
@@ -399,7 +398,7 @@ pub struct ChunkedWriter<'a> {
     out: &'a mut Outgoing,
     progress: &'a mut Progress,
     head_only: bool,
-    pattern: &'static str,
+    operation: &'static str,
     version: Version,
 }
 
@@ -413,7 +412,7 @@ impl ChunkedWriter<'_> {
     ) -> io::Result<()> {
         let mut line = std::mem::take(&mut self.out.body);
         line.clear();
-        answers::write(&mut line, value, self.pattern, self.version)?;
+        answers::write(&mut line, value, self.operation, self.version)?;
         line.extend_from_slice(end.as_bytes());
         let written = self.write_all(&line);
         self.out.body = line;

@@ -53,9 +53,8 @@ pub(super) fn answer<S>(
         head,
         method: Method::parse(head.method()).unwrap_or(Method::Options),
         version,
-        pattern: "",
-        variables: Default::default(),
         operation: "",
+        variables: Default::default(),
         access,
         query: Query::default(),
         body: Incoming::new(head.framing, asked, idle),
@@ -111,10 +110,9 @@ fn run<'c, S>(
     if !query.is_empty() {
         let mut query = Query::parse(query)
             .map_err(|e| Error::bad_request(e.to_string()))?;
-        requests::pass_over(&mut query, route.pattern, exchange.version);
+        requests::pass_over(&mut query, route.operation, exchange.version);
         exchange.query = query;
     }
-    exchange.pattern = route.pattern;
     exchange.variables = found.variables;
     let handler = route.handler;
     // The state is behind locks that take poisoning over; the exchange is

@@ -14,8 +14,8 @@ use super::{Version, container, image, system};
 pub struct Change {
     /// It applies to versions below 1.`below`.
     pub below: u16,
-    /// The patterns of the routes whose answers it changes.
-    pub of: &'static [&'static str],
+    /// The operation whose answers it changes.
+    pub of: &'static str,
     /// What the answer of an older version is.
     pub what: &'static str,
     /// Makes it so.
@@ -24,20 +24,20 @@ pub struct Change {
 
 const fn row(
     below: u16,
-    of: &'static [&'static str],
+    of: &'static str,
     what: &'static str,
     apply: fn(&mut Value),
 ) -> Change {
     Change { below, of, what, apply }
 }
 
-const INFO: &[&str] = &["/info"];
-const IMAGES: &[&str] = &["/images/json"];
-const IMAGE: &[&str] = &["/images/{name*}/json"];
-const CONTAINERS: &[&str] = &["/containers/json", "/containers/ps"];
-const CONTAINER: &[&str] = &["/containers/{id}/json"];
-const STATS: &[&str] = &["/containers/{id}/stats"];
-const CREATE: &[&str] = &["/containers/create"];
+const INFO: &str = "SystemInfo";
+const IMAGES: &str = "ImageList";
+const IMAGE: &str = "ImageInspect";
+const CONTAINERS: &str = "ContainerList";
+const CONTAINER: &str = "ContainerInspect";
+const STATS: &str = "ContainerStats";
+const CREATE: &str = "ContainerCreate";
 
 /// All changes, the newest first.
 pub static CHANGES: &[Change] = &[
@@ -73,13 +73,13 @@ pub static CHANGES: &[Change] = &[
 pub fn write(
     out: &mut Vec<u8>,
     value: &(impl Serialize + ?Sized),
-    pattern: &str,
+    operation: &str,
     version: Version,
 ) -> serde_json::Result<()> {
     let rows = CHANGES.iter();
     let mut rows = rows
         .take_while(|row| version < Version::of(1, row.below))
-        .filter(|row| row.of.contains(&pattern))
+        .filter(|row| row.of == operation)
         .peekable();
     if rows.peek().is_none() {
         return serde_json::to_writer(out, value);
@@ -124,15 +124,13 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn changes_stand_newest_first_and_name_routes() {
+    fn changes_stand_newest_first_and_name_operations() {
         assert!(CHANGES.is_sorted_by(|a, b| a.below >= b.below));
         for row in CHANGES {
             let below = Version::of(1, row.below);
             assert!(MIN < below && below <= MAX, "{}", row.what);
-            for pattern in row.of {
-                let known = ROUTES.iter().any(|r| r.pattern == *pattern);
-                assert!(known, "{pattern}: {}", row.what);
-            }
+            let known = ROUTES.iter().any(|r| r.operation == row.of);
+            assert!(known, "{}: {}", row.of, row.what);
         }
     }
 
@@ -152,7 +150,7 @@ mod tests {
         let text = |minor| {
             let mut out = Vec::new();
             let version = Version::of(1, minor);
-            write(&mut out, &list, "/images/json", version).unwrap();
+            write(&mut out, &list, "ImageList", version).unwrap();
             String::from_utf8(out).unwrap()
         };
         assert_eq!(text(51), r#"[{"Containers":3,"Size":7}]"#);

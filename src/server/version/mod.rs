@@ -4,8 +4,8 @@
 //! The engine and the handlers know one form of the API, the newest. What
 //! an older client sends is brought into that form before it is read
 //! ([`requests`]), what it gets is brought into its own form before it is
-//! written ([`answers`]); both are tables of data, keyed by the pattern of
-//! the route. What an operation *does* differently by version is named in
+//! written ([`answers`]); both are tables of data, keyed by the name of the
+//! operation. What an operation *does* differently by version is named in
 //! [`since`].
 //!
 //! Fields that a later version added are told to older clients too, as

@@ -12,7 +12,7 @@ use crate::http::query::Query;
 
 /// A parameter that not every version has; others pass it over.
 pub struct Parameter {
-    /// The pattern of the route.
+    /// The operation.
     pub of: &'static str,
     /// Its name.
     pub name: &'static str,
@@ -30,20 +30,20 @@ const fn until(minor: u16, of: &'static str, name: &'static str) -> Parameter {
 
 /// All such parameters.
 pub static PARAMETERS: &[Parameter] = &[
-    since(30, "/containers/{id}/wait", "condition"),
-    since(32, "/images/create", "platform"),
-    until(40, "/images/json", "filter"),
+    since(30, "ContainerWait", "condition"),
+    since(32, "ImageCreate", "platform"),
+    until(40, "ImageList", "filter"),
     since(41, CREATE, "platform"),
-    since(41, "/containers/{id}/stats", "one-shot"),
-    since(42, "/containers/{id}/stop", "signal"),
-    since(42, "/containers/{id}/restart", "signal"),
-    since(42, "/images/json", "shared-size"),
+    since(41, "ContainerStats", "one-shot"),
+    since(42, "ContainerStop", "signal"),
+    since(42, "ContainerRestart", "signal"),
+    since(42, "ImageList", "shared-size"),
 ];
 
 /// Takes the parameters out of a query that a version does not have.
-pub fn pass_over(query: &mut Query, pattern: &str, version: Version) {
+pub fn pass_over(query: &mut Query, operation: &str, version: Version) {
     for row in PARAMETERS {
-        if row.of == pattern && !row.in_versions.contains(&version) {
+        if row.of == operation && !row.in_versions.contains(&version) {
             query.remove(row.name);
         }
     }
@@ -53,7 +53,7 @@ pub fn pass_over(query: &mut Query, pattern: &str, version: Version) {
 pub struct Change {
     /// The versions whose bodies it rewrites.
     pub versions: RangeInclusive<Version>,
-    /// The pattern of the route.
+    /// The operation.
     pub of: &'static str,
     /// What such a body means.
     pub what: &'static str,
@@ -70,7 +70,7 @@ const fn below(
     Change { versions: MIN..=Version::of(1, minor - 1), of, what, apply }
 }
 
-const CREATE: &str = "/containers/create";
+const CREATE: &str = "ContainerCreate";
 
 /// All changes.
 pub static CHANGES: &[Change] = &[
@@ -93,11 +93,11 @@ pub static CHANGES: &[Change] = &[
 /// Rewrites a body into what the newest version would say.
 pub fn rewrite(
     body: &mut Value,
-    pattern: &str,
+    operation: &str,
     version: Version,
 ) -> Result<(), String> {
     for row in CHANGES {
-        if row.of == pattern && row.versions.contains(&version) {
+        if row.of == operation && row.versions.contains(&version) {
             (row.apply)(body)?;
         }
     }
@@ -271,8 +271,8 @@ mod tests {
     }
 
     #[test]
-    fn rows_name_routes() {
-        let known = |of| ROUTES.iter().any(|route| route.pattern == of);
+    fn rows_name_operations() {
+        let known = |of| ROUTES.iter().any(|route| route.operation == of);
         assert!(PARAMETERS.iter().all(|row| known(row.of)));
         for row in CHANGES {
             assert!(known(row.of), "{}: {}", row.of, row.what);
@@ -283,7 +283,7 @@ mod tests {
     fn a_parameter_that_a_version_does_not_have_is_passed_over() {
         let left = |minor, text| {
             let mut query = Query::parse(text).unwrap();
-            let stop = "/containers/{id}/stop";
+            let stop = "ContainerStop";
             pass_over(&mut query, stop, Version::of(1, minor));
             (query.has("signal"), query.has("t"))
         };
