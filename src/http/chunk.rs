@@ -1,9 +1,10 @@
 //! The chunked transfer coding (RFC 9112 §7.1), in both directions, without
 //! any I/O.
 //!
-//! The decoder is strict: CRLF only, no sign or space in a size, bounded
-//! extensions and trailers. Trailers are checked for their bounds and passed
-//! over.
+//! The decoder is strict: CRLF only, no sign or space in a size, no control
+//! bytes, bounded extensions and trailers. Trailers are passed over, so
+//! that none can stand for a header. What is not data is bounded for a body
+//! as a whole too, beside what chunks of an honest size need.
 
 use std::fmt;
 
@@ -16,6 +17,12 @@ const MAX_EXTENSION: u32 = 256;
 /// The most bytes of all trailers together.
 const MAX_TRAILERS: u32 = 8 * 1024;
 
+/// The most bytes of a body's lines beyond what its chunks need.
+const MAX_WASTE: u64 = 16 * 1024;
+
+/// What a chunk needs: its size, and twice CRLF.
+const NEEDED: u64 = 16;
+
 /// How a chunked body breaks the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
@@ -25,10 +32,12 @@ pub enum Malformed {
     SizeTooLarge,
     /// CRLF is missing at the end of a line or of a chunk.
     LineEnd,
-    /// The extensions are too long.
+    /// The extensions are too long, or no text.
     Extension,
-    /// The trailers are too long.
+    /// The trailers are too long, or no text.
     Trailers,
+    /// There is far more around the data than data.
+    Waste,
 }
 
 impl fmt::Display for Malformed {
@@ -37,8 +46,9 @@ impl fmt::Display for Malformed {
             Malformed::Size => "invalid byte in chunk length",
             Malformed::SizeTooLarge => "http chunk length too large",
             Malformed::LineEnd => "missing CRLF",
-            Malformed::Extension => "chunk extension too long",
-            Malformed::Trailers => "trailers too long",
+            Malformed::Extension => "bad chunk extension",
+            Malformed::Trailers => "bad trailers",
+            Malformed::Waste => "chunked encoding contains too much non-data",
         })
     }
 }
@@ -50,6 +60,8 @@ impl std::error::Error for Malformed {}
 enum State {
     /// A digit of the size, or what ends it.
     Size { value: u64, digits: u32 },
+    /// White space after the size: an extension follows, or nothing.
+    SizeBlank { size: u64, length: u32 },
     /// A byte of the extension.
     Extension { size: u64, length: u32 },
     /// The LF after the size's CR.
@@ -76,6 +88,8 @@ enum State {
 #[derive(Clone, Debug)]
 pub struct Decoder {
     state: State,
+    /// Bytes beyond what the chunks so far needed.
+    waste: u64,
 }
 
 /// What one step of the decoder did.
@@ -96,7 +110,7 @@ impl Default for Decoder {
 impl Decoder {
     /// Makes one that stands before the first chunk.
     pub fn new() -> Decoder {
-        Decoder { state: State::Size { value: 0, digits: 0 } }
+        Decoder { state: State::Size { value: 0, digits: 0 }, waste: 0 }
     }
 
     /// Returns whether the last chunk and its trailers have been seen.
@@ -143,9 +157,27 @@ impl Decoder {
             } else {
                 self.state = next(self.state, input[consumed])?;
                 consumed += 1;
+                self.count()?;
             }
         }
         Ok(Step { consumed, produced })
+    }
+}
+
+impl Decoder {
+    /// Counts a byte that is no data. A chunk makes good for as much as it
+    /// needs, and for twice its data: who sends a byte a time is in no
+    /// debt.
+    fn count(&mut self) -> Result<(), Malformed> {
+        self.waste += 1;
+        if let State::Data { left } = self.state {
+            let good = left.saturating_mul(2).saturating_add(NEEDED);
+            self.waste = self.waste.saturating_sub(good);
+        }
+        match self.waste > MAX_WASTE {
+            true => Err(Malformed::Waste),
+            false => Ok(()),
+        }
     }
 }
 
@@ -159,8 +191,11 @@ fn next(state: State, byte: u8) -> Result<State, Malformed> {
             return Err(Malformed::Size);
         }
         (State::Size { value, .. }, b'\r') => State::SizeLf { size: value },
-        (State::Size { value, .. }, b';' | b' ' | b'\t') => {
+        (State::Size { value, .. }, b';') => {
             State::Extension { size: value, length: 1 }
+        }
+        (State::Size { value, .. }, b' ' | b'\t') => {
+            State::SizeBlank { size: value, length: 1 }
         }
         (State::Size { value, digits }, b) => {
             let digit = char::from(b).to_digit(16).ok_or(Malformed::Size)?;
@@ -174,14 +209,29 @@ fn next(state: State, byte: u8) -> Result<State, Malformed> {
                 digits: digits + 1,
             }
         }
-        (State::Extension { size, .. }, b'\r') => State::SizeLf { size },
-        (State::Extension { .. }, b'\n') => return Err(Malformed::LineEnd),
-        (State::Extension { size, length }, _) => {
-            if length >= MAX_EXTENSION {
-                return Err(Malformed::Extension);
-            }
+        (
+            State::SizeBlank { size, .. } | State::Extension { size, .. },
+            b'\r',
+        ) => State::SizeLf { size },
+        (State::SizeBlank { .. } | State::Extension { .. }, b'\n') => {
+            return Err(Malformed::LineEnd);
+        }
+        (
+            State::SizeBlank { length: MAX_EXTENSION, .. }
+            | State::Extension { length: MAX_EXTENSION, .. },
+            _,
+        ) => return Err(Malformed::Extension),
+        (State::SizeBlank { size, length }, b';') => {
             State::Extension { size, length: length + 1 }
         }
+        (State::SizeBlank { size, length }, b' ' | b'\t') => {
+            State::SizeBlank { size, length: length + 1 }
+        }
+        (State::SizeBlank { .. }, _) => return Err(Malformed::Size),
+        (State::Extension { size, length }, b) => match is_text(b) {
+            true => State::Extension { size, length: length + 1 },
+            false => return Err(Malformed::Extension),
+        },
         (State::SizeLf { size: 0 }, b'\n') => State::TrailerStart { total: 0 },
         (State::SizeLf { size }, b'\n') => State::Data { left: size },
         (State::DataCr, b'\r') => State::DataLf,
@@ -193,7 +243,7 @@ fn next(state: State, byte: u8) -> Result<State, Malformed> {
             if b == b'\n' {
                 return Err(Malformed::LineEnd);
             }
-            if total >= MAX_TRAILERS {
+            if total >= MAX_TRAILERS || !is_text(b) {
                 return Err(Malformed::Trailers);
             }
             State::Trailer { total: total + 1 }
@@ -202,6 +252,10 @@ fn next(state: State, byte: u8) -> Result<State, Malformed> {
         (State::Data { .. } | State::Done, _) => state,
         _ => return Err(Malformed::LineEnd),
     })
+}
+
+fn is_text(byte: u8) -> bool {
+    byte == b'\t' || !byte.is_ascii_control()
 }
 
 /// Appends the line that stands before a chunk of `length` bytes, which
@@ -243,6 +297,7 @@ mod tests {
             (b"5\r\nhello\r\n0\r\n\r\n", b"hello"),
             (b"5;a=b\r\nhello\r\n0\r\n\r\n", b"hello"),
             (b"5 ; x\r\nhello\r\n1\r\n!\r\n0\r\n\r\n", b"hello!"),
+            (b"5;a=\"b;c 5\"\r\nhello\r\n0 \r\n\r\n", b"hello"),
             (b"00A\r\n0123456789\r\n000\r\nX: y\r\n\r\n", b"0123456789"),
             (b"1\r\n\n\r\n0\r\nA: b\r\nC: d\r\n\r\n", b"\n"),
         ];
@@ -264,7 +319,14 @@ mod tests {
     fn bad_bodies_are_refused_with_a_reason() {
         let long_extension = [b"1;".to_vec(), vec![b'x'; 300]].concat();
         let long_trailer = [b"0\r\nA: ".to_vec(), vec![b'x'; 9000]].concat();
+        let wasteful = b"1;xxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n!\r\n".repeat(2000);
         let cases: &[(&[u8], Malformed)] = &[
+            (&wasteful, Malformed::Waste),
+            (b"5 5\r\n", Malformed::Size),
+            (b"5 \n", Malformed::LineEnd),
+            (b"5;\0\r\n", Malformed::Extension),
+            (b"5;\x7f\r\n", Malformed::Extension),
+            (b"0\r\nA: \0\r\n", Malformed::Trailers),
             (b"\r\n", Malformed::Size),
             (b"-1\r\n", Malformed::Size),
             (b"+1\r\n", Malformed::Size),
@@ -288,6 +350,13 @@ mod tests {
             let got = decode_in_steps(input, input.len());
             assert_eq!(got.unwrap_err(), *expected, "{input:?}");
         }
+    }
+
+    #[test]
+    fn small_chunks_are_no_waste() {
+        let body = [b"1\r\nx\r\n".repeat(100_000), LAST.to_vec()].concat();
+        let (data, used, done) = decode_in_steps(&body, body.len()).unwrap();
+        assert_eq!((data.len(), used, done), (100_000, body.len(), true));
     }
 
     #[test]

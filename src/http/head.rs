@@ -4,10 +4,20 @@
 
 use std::fmt;
 use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use super::target;
 
 /// The most bytes of a head. Docker's clients put credentials into it
 /// (`X-Registry-Config` holds those of all registries).
 pub const MAX_BYTES: usize = 128 * 1024;
+
+/// The most bytes of the first line: of a target that holds a whole
+/// build's arguments.
+pub const MAX_LINE: usize = 64 * 1024;
+
+/// The most empty lines before a request's first one.
+const MAX_BLANK: usize = 4;
 
 /// The most header lines.
 pub const MAX_HEADERS: usize = 100;
@@ -19,7 +29,11 @@ pub enum Malformed {
     BareLf,
     /// The first line is no request line or status line.
     StartLine,
-    /// The protocol is not HTTP/1.0 or HTTP/1.1.
+    /// The first line is longer than [`MAX_LINE`].
+    LineTooLong,
+    /// The target has none of the forms that targets have.
+    Target,
+    /// The protocol is HTTP, but neither 1.0 nor 1.1.
     Version,
     /// A header's name or value has a byte that must not be there.
     Header,
@@ -44,6 +58,7 @@ impl Malformed {
     pub fn status(self) -> u16 {
         match self {
             Malformed::TooManyHeaders | Malformed::TooLong => 431,
+            Malformed::LineTooLong => 414,
             Malformed::Version => 505,
             Malformed::TransferEncoding => 501,
             Malformed::Expectation => 417,
@@ -57,6 +72,8 @@ impl fmt::Display for Malformed {
         f.write_str(match self {
             Malformed::BareLf => "bare line feed",
             Malformed::StartLine => "malformed first line",
+            Malformed::LineTooLong => "request line too long",
+            Malformed::Target => "malformed request target",
             Malformed::Version => "unsupported protocol version",
             Malformed::Header => "malformed header",
             Malformed::TooManyHeaders => "too many headers",
@@ -91,24 +108,45 @@ pub enum Framing {
 /// Looks for the end of a head, which is where `\r\n\r\n` ends. `from` is
 /// how many bytes were looked at before. A bare LF is refused at once.
 pub fn find_end(bytes: &[u8], from: usize) -> Result<Option<usize>, Malformed> {
-    let mut at = from.saturating_sub(3);
+    // What lies behind the limit has no part in the outcome, however the
+    // bytes came in.
+    let bytes = &bytes[..bytes.len().min(MAX_BYTES)];
+    let mut at = from.saturating_sub(3).min(bytes.len());
     while let Some(next) = bytes[at..].iter().position(|&b| b == b'\n') {
         let lf = at + next;
         if lf == 0 || bytes[lf - 1] != b'\r' {
             return Err(Malformed::BareLf);
         }
         if lf >= 3 && bytes[lf - 3..lf - 1] == *b"\r\n" {
-            return match lf < MAX_BYTES {
-                true => Ok(Some(lf + 1)),
-                false => Err(Malformed::TooLong),
-            };
+            return Ok(Some(lf + 1));
         }
         at = lf + 1;
     }
-    if bytes.len() > MAX_BYTES {
-        return Err(Malformed::TooLong);
+    match bytes.len() {
+        MAX_BYTES => Err(Malformed::TooLong),
+        _ => Ok(None),
     }
-    Ok(None)
+}
+
+/// Looks for a request's head, and returns where it stands. `from` is how
+/// many bytes were looked at before. Empty lines before the head are passed
+/// over (RFC 9112 §2.2), up to a few.
+pub fn find_request(
+    bytes: &[u8],
+    from: usize,
+) -> Result<Option<Range<usize>>, Malformed> {
+    let lines = bytes.chunks_exact(2).take(MAX_BLANK + 1);
+    let start = 2 * lines.take_while(|two| *two == b"\r\n").count();
+    if start > 2 * MAX_BLANK {
+        return Err(Malformed::StartLine);
+    }
+    let head = &bytes[start..];
+    let line = head.len().min(MAX_LINE);
+    let end = find_end(head, from.saturating_sub(start));
+    if line == MAX_LINE && !head[..line].contains(&b'\n') {
+        return Err(Malformed::LineTooLong);
+    }
+    Ok(end?.map(|end| start..start + end))
 }
 
 /// A place in the text of a head.
@@ -244,14 +282,32 @@ fn parse_length(value: &[u8]) -> Result<u64, Malformed> {
         .ok_or(Malformed::ContentLength)
 }
 
-fn malformed(error: httparse::Error) -> Malformed {
+fn malformed(error: httparse::Error, text: &[u8]) -> Malformed {
     match error {
-        httparse::Error::Version => Malformed::Version,
+        httparse::Error::Version if names_version(text) => Malformed::Version,
         httparse::Error::TooManyHeaders => Malformed::TooManyHeaders,
         httparse::Error::HeaderName | httparse::Error::HeaderValue => {
             Malformed::Header
         }
         _ => Malformed::StartLine,
+    }
+}
+
+/// Returns whether the first line, a request's or an answer's, has a
+/// version where it belongs, of whatever number (`HTTP/2.0`).
+fn names_version(text: &[u8]) -> bool {
+    let line = text.split(|&b| b == b'\r').next().unwrap_or(text);
+    let words: Vec<&[u8]> = line.splitn(4, |&b| b == b' ').collect();
+    let version = match words.as_slice() {
+        [_, target, version] if !target.is_empty() => version,
+        [version, ..] => version,
+        [] => return false,
+    };
+    match version {
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] => {
+            major.is_ascii_digit() && minor.is_ascii_digit()
+        }
+        _ => false,
     }
 }
 
@@ -276,7 +332,7 @@ impl Request {
         let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
         let mut parsed = httparse::Request::new(&mut []);
         let status = parsed.parse_with_uninit_headers(text, &mut headers);
-        match status.map_err(malformed)? {
+        match status.map_err(|e| malformed(e, text))? {
             httparse::Status::Complete(n) if n == text.len() => {}
             _ => return Err(Malformed::StartLine),
         }
@@ -285,6 +341,7 @@ impl Request {
         else {
             return Err(Malformed::StartLine);
         };
+        target::check(method, target)?;
         self.method = span(text, method.as_bytes());
         self.target = span(text, target.as_bytes());
         self.minor = minor;
@@ -311,24 +368,21 @@ impl Request {
         std::str::from_utf8(self.fields.slice(self.target)).unwrap_or("")
     }
 
-    /// Returns the target's path, still encoded; that of an absolute target
-    /// too (RFC 9112 §3.2.2).
+    /// Returns the target's path, still encoded.
     pub fn path(&self) -> &str {
-        let target = self.target();
-        let target = target.split(['?', '#']).next().unwrap_or("");
-        match target.find("://") {
-            Some(at) if !target.starts_with('/') => {
-                let rest = &target[at + 3..];
-                rest.find('/').map_or("/", |slash| &rest[slash..])
-            }
-            _ => target,
-        }
+        target::path(self.target())
     }
 
     /// Returns what stands behind the target's `?`, still encoded.
     pub fn query(&self) -> &str {
-        let target = self.target().split('#').next().unwrap_or("");
-        target.split_once('?').map_or("", |(_, query)| query)
+        target::query(self.target())
+    }
+
+    /// Returns whom the client calls: an absolute target's host goes before
+    /// the header (RFC 9112 §3.2.2). Empty if it does not say.
+    pub fn host(&self) -> &str {
+        let absolute = target::authority(self.target());
+        absolute.or_else(|| self.fields.get("host")).unwrap_or("")
     }
 
     /// Returns the minor version: 0 or 1.
@@ -359,7 +413,7 @@ impl Response {
     pub fn parse(text: &[u8]) -> Result<Response, Malformed> {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut parsed = httparse::Response::new(&mut headers);
-        match parsed.parse(text).map_err(malformed)? {
+        match parsed.parse(text).map_err(|e| malformed(e, text))? {
             httparse::Status::Complete(n) if n == text.len() => {}
             _ => return Err(Malformed::StartLine),
         }
@@ -412,7 +466,7 @@ mod tests {
     #[test]
     fn a_request_is_taken_apart() {
         let head = request(
-            "POST /v1.51/a%20b?x=1#f HTTP/1.1\r\nHost: h\r\nX-A: 1\r\n\
+            "POST /v1.51/a%20b?x=1 HTTP/1.1\r\nHost: h\r\nX-A: 1\r\n\
              x-a: 2\r\nContent-Length: 12\r\nExpect: 100-Continue\r\n\r\n",
         )
         .unwrap();
@@ -425,16 +479,28 @@ mod tests {
     }
 
     #[test]
-    fn an_absolute_target_has_a_path_too() {
-        for (target, path) in [
-            ("http://h:1/a/b?c", "/a/b"),
-            ("http://h", "/"),
-            ("/a://b", "/a://b"),
-            ("*", "*"),
-        ] {
-            let text = format!("GET {target} HTTP/1.1\r\nHost:\r\n\r\n");
-            assert_eq!(request(&text).unwrap().path(), path);
+    fn a_head_may_follow_a_few_empty_lines() {
+        let head = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+        for blank in 0..7 {
+            let start = 2 * blank;
+            let text = [&b"\r\n".repeat(blank)[..], head, b"rest"].concat();
+            let whole = start..start + head.len();
+            // Byte by byte it comes to the same.
+            let (mut seen, mut outcome) = (0, Ok(None));
+            while seen < text.len() && outcome == Ok(None) {
+                outcome = find_request(&text[..seen + 1], seen);
+                seen += 1;
+            }
+            assert_eq!(outcome, find_request(&text, 0));
+            let expected = match blank {
+                0..=4 => Ok(Some(whole)),
+                _ => Err(Malformed::StartLine),
+            };
+            assert_eq!(outcome, expected);
         }
+        let long = vec![b'a'; MAX_LINE];
+        assert_eq!(find_request(&long, 0), Err(Malformed::LineTooLong));
+        assert_eq!(find_request(&long[1..], 0), Ok(None));
     }
 
     #[test]
@@ -506,7 +572,12 @@ mod tests {
             assert_eq!(request(&text).unwrap_err(), *expected, "{text}");
         }
         for (line, expected) in [
-            ("GET /\r\n\r\n", Malformed::Version),
+            ("GET /\r\n\r\n", Malformed::StartLine),
+            ("GET / http/1.1\r\n\r\n", Malformed::StartLine),
+            ("PRI * HTTP/2.0\r\n\r\n", Malformed::Version),
+            ("GET / HTTP/1.2\r\n\r\n", Malformed::Version),
+            ("GET / HTTP/1.10\r\n\r\n", Malformed::StartLine),
+            ("GET h:1 HTTP/1.1\r\n\r\n", Malformed::Target),
             ("GET / HTTP/2.0\r\n\r\n", Malformed::Version),
             ("GET  / HTTP/1.1\r\n\r\n", Malformed::StartLine),
             ("G(T / HTTP/1.1\r\n\r\n", Malformed::StartLine),
@@ -514,7 +585,7 @@ mod tests {
             (" GET / HTTP/1.1\r\n\r\n", Malformed::StartLine),
             ("\r\n\r\n", Malformed::StartLine),
         ] {
-            assert!(request(line).is_err(), "{line:?} {expected:?}");
+            assert_eq!(request(line).unwrap_err(), expected, "{line:?}");
         }
         let old = "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n";
         assert_eq!(request(old).unwrap_err(), Malformed::ConflictingFraming);

@@ -16,6 +16,7 @@ pub mod input;
 mod pinned;
 pub mod query;
 pub mod stream;
+mod target;
 pub mod tls;
 
 pub use error::{Error, Phase, Result, reason};

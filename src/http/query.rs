@@ -9,6 +9,8 @@ pub enum Malformed {
     Escape(String),
     /// The decoded bytes are no UTF-8.
     Utf8,
+    /// A decoded NUL, which no name and no path can hold.
+    Nul,
 }
 
 impl fmt::Display for Malformed {
@@ -18,6 +20,7 @@ impl fmt::Display for Malformed {
                 write!(f, "invalid URL escape {text:?}")
             }
             Malformed::Utf8 => f.write_str("invalid UTF-8 in URL"),
+            Malformed::Nul => f.write_str("invalid NUL in URL"),
         }
     }
 }
@@ -148,7 +151,11 @@ pub fn decode_into(
             (other, _) => *other,
         });
     }
-    out.push_str(std::str::from_utf8(&bytes).map_err(|_| Malformed::Utf8)?);
+    let text = std::str::from_utf8(&bytes).map_err(|_| Malformed::Utf8)?;
+    if text.contains('\0') {
+        return Err(Malformed::Nul);
+    }
+    out.push_str(text);
     Ok(())
 }
 
@@ -226,12 +233,13 @@ mod tests {
             assert_eq!(error.to_string(), expected);
         }
         assert_eq!(decode("%ff", Plus::Plus), Err(Malformed::Utf8));
+        assert_eq!(decode("a%00b", Plus::Plus), Err(Malformed::Nul));
         assert_eq!(decode("a+b%2B", Plus::Plus).unwrap(), "a+b+");
     }
 
     #[test]
     fn what_is_encoded_decodes_to_itself() {
-        let text = "a b/c?d=é&{}%\n\u{0}";
+        let text = "a b/c?d=é&{}%\n\u{1}";
         assert_eq!(decode(&encode(text), Plus::Space).unwrap(), text);
         assert_eq!(decode(&encode_path(text), Plus::Plus).unwrap(), text);
         assert_eq!(encode_path("a/b:c"), "a/b:c");

@@ -67,7 +67,7 @@ pub(super) fn serve<S>(
         input: Input::new(),
         head: Request::default(),
         path: String::new(),
-        out: Outgoing::default(),
+        out: Outgoing::with_cors(server.cors.clone()),
         seat,
     };
     if let Err(e) = prepare(&wire, &server.settings) {
@@ -117,15 +117,11 @@ fn read_head(wire: &mut Wire, settings: &Settings) -> Result<(), NoHead> {
     let mut deadline = None;
     let mut seen = 0;
     loop {
-        // An empty line before the request line is passed over (RFC 9112
-        // §2.2); a client that sends nothing else meets the deadline.
-        while seen == 0 && input.bytes().starts_with(b"\r\n") {
-            input.consume(2);
-        }
-        match head::find_end(input.bytes(), seen) {
+        match head::find_request(input.bytes(), seen) {
             Ok(None) => {}
-            Ok(Some(end)) => {
-                let parsed = wire.head.parse(&input.bytes()[..end]);
+            Ok(Some(place)) => {
+                let end = place.end;
+                let parsed = wire.head.parse(&input.bytes()[place]);
                 input.consume(end);
                 parsed.map_err(refused)?;
                 return check_host(&wire.head, stream).map_err(refused);
@@ -162,11 +158,13 @@ fn check_host(head: &Request, stream: &Stream) -> Result<(), Malformed> {
     if matches!(stream, Stream::Unix(_)) {
         return Ok(());
     }
-    let host = head.fields().get("host").unwrap_or("");
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]%~".contains(&b);
-    match host.bytes().all(allowed) {
-        true => Ok(()),
-        false => Err(Malformed::Host),
+    let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-._:[]%~".contains(b);
+    let mut hosts = head.fields().iter().filter(|line| {
+        line.0.eq_ignore_ascii_case("host") && !line.1.iter().all(allowed)
+    });
+    match hosts.next() {
+        None => Ok(()),
+        Some(_) => Err(Malformed::Host),
     }
 }
 
@@ -240,6 +238,7 @@ mod tests {
             ("GET /_ping HTTP/1.1\nHost: x\n\n", "400"),
             ("GET /_ping HTTP/1.1\r\n\r\n", "400"),
             ("GET /_ping HTTP/3.0\r\nHost: x\r\n\r\n", "505"),
+            ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505"),
             ("\x16\x03\x01\n", "400"),
             (
                 "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\
@@ -260,7 +259,7 @@ mod tests {
                 &format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(101)),
                 "431",
             ),
-            (&format!("GET /{} HTTP/1.1\r\n", "a".repeat(200_000)), "431"),
+            (&format!("GET /{} HTTP/1.1\r\n", "a".repeat(200_000)), "414"),
         ] {
             let answer =
                 server.talk(&format!("{text}GET /_ping HTTP/1.1\r\n\r\n"));

@@ -21,6 +21,7 @@ pub mod exchange;
 pub mod gate;
 pub mod handlers;
 pub mod listen;
+mod origin;
 mod reply;
 pub mod route;
 pub mod routes;
@@ -73,6 +74,9 @@ impl Default for Settings {
 pub struct Server<S: 'static> {
     state: S,
     router: route::Router<S>,
+    guard: origin::Guard,
+    /// The CORS headers of every answer.
+    cors: Option<Arc<[u8]>>,
     settings: Settings,
     statistics: Arc<Statistics>,
     /// The statistics that handlers see.
@@ -110,7 +114,16 @@ impl<S> Server<S> {
         let names = router.routes().iter().map(|r| (r.method, r.pattern));
         let statistics = Arc::new(Statistics::new(names.collect()));
         let shown = Arc::clone(&statistics);
-        Server { state, router, settings, statistics, shown }
+        let cors = settings.cors.as_deref();
+        Server {
+            state,
+            router,
+            guard: origin::Guard::new(&settings.allowed_hosts, cors),
+            cors: cors.map(reply::cors_headers),
+            settings,
+            statistics,
+            shown,
+        }
     }
 
     /// Makes the handlers of this server show what another one counts.
@@ -124,5 +137,7 @@ impl<S> Server<S> {
     }
 }
 
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, IoSlice, Write};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::http::{Stream, chunk};
@@ -31,6 +32,25 @@ const CONSTANT: [(&str, &str); 4] = [
     ("Ostype", "linux"),
     ("Server", "Docker/28.5.2 (linux)"),
 ];
+
+/// What a page of another site may send, where CORS is on.
+const CORS: [(&str, &str); 2] = [
+    (
+        "Access-Control-Allow-Headers",
+        "Origin, X-Requested-With, Content-Type, Accept",
+    ),
+    ("Access-Control-Allow-Methods", "GET, POST, DELETE, PUT, OPTIONS"),
+];
+
+/// Returns the header lines that let pages of `origin` read our answers.
+pub(super) fn cors_headers(origin: &str) -> Arc<[u8]> {
+    let mut lines = Vec::new();
+    for (name, value) in CORS {
+        push_header(&mut lines, name, value);
+    }
+    push_header(&mut lines, "Access-Control-Allow-Origin", origin);
+    lines.into()
+}
 
 /// How the end of an answer's body is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +84,7 @@ pub(super) struct Outgoing {
     pub body: Vec<u8>,
     headers: Vec<(&'static str, Cow<'static, str>)>,
     date: Date,
+    cors: Option<Arc<[u8]>>,
 }
 
 /// The text of a date header, good for one second.
@@ -87,6 +108,11 @@ impl Date {
 }
 
 impl Outgoing {
+    /// Makes one whose answers begin with these header lines.
+    pub fn with_cors(cors: Option<Arc<[u8]>>) -> Outgoing {
+        Outgoing { cors, ..Outgoing::default() }
+    }
+
     /// Forgets what was prepared for an answer.
     pub fn reset(&mut self) {
         self.buf.clear();
@@ -118,7 +144,7 @@ impl Outgoing {
 
     /// Puts the head of an answer into the buffer.
     pub fn push_head(&mut self, status: u16, framing: Framing, terms: Terms) {
-        let Outgoing { buf, headers, date, .. } = self;
+        let Outgoing { buf, headers, date, cors, .. } = self;
         buf.clear();
         let version: &[u8] = match terms.minor {
             0 => b"HTTP/1.0 ",
@@ -129,6 +155,7 @@ impl Outgoing {
         buf.push(b' ');
         buf.extend_from_slice(reason(status).as_bytes());
         buf.extend_from_slice(b"\r\n");
+        buf.extend_from_slice(cors.as_deref().unwrap_or(b""));
         let mut own = headers.iter().peekable();
         for (name, value) in CONSTANT {
             while let Some(header) = own.next_if(|h| h.0 < name) {
@@ -206,6 +233,7 @@ impl Outgoing {
             true => b"HTTP/1.1 101 UPGRADED\r\n",
             false => b"HTTP/1.1 200 OK\r\n".as_slice(),
         });
+        buf.extend_from_slice(self.cors.as_deref().unwrap_or(b""));
         push_header(&mut buf, "Content-Type", content_type);
         if upgrade {
             push_header(&mut buf, "Connection", "Upgrade");

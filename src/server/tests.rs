@@ -2,7 +2,7 @@
 //! the engine; also for the tests of `connection` and `accept`.
 
 use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -129,6 +129,14 @@ pub(super) fn closed(
     tag: &str,
     adjust: impl FnOnce(&mut listen::Listener),
 ) -> Running {
+    closed_with(tag, Settings::default(), adjust)
+}
+
+fn closed_with(
+    tag: &str,
+    settings: Settings,
+    adjust: impl FnOnce(&mut listen::Listener),
+) -> Running {
     let path = std::env::temp_dir()
         .join(format!("skiff-server-{}-{tag}", std::process::id()));
     let host = listen::Host::parse(&format!("unix://{}", path.display()));
@@ -138,12 +146,17 @@ pub(super) fn closed(
     let (opener, gate) = gate::new();
     let (sender, lost) = unbounded();
     let accepting = accept::start(listener, gate, sender).unwrap();
-    let settings = Settings {
-        head_timeout: Duration::from_millis(200),
-        ..Settings::default()
-    };
+    let settings =
+        Settings { head_timeout: Duration::from_millis(200), ..settings };
     let server = Arc::new(Server::new(State::default(), TABLE, settings));
     Running { path, accepting, server, opener: Some(opener), lost }
+}
+
+/// Starts a server with these settings.
+pub(super) fn start_with(tag: &str, settings: Settings) -> Running {
+    let mut running = closed_with(tag, settings, |_| {});
+    running.open();
+    running
 }
 
 pub(super) fn start(tag: &str) -> Running {
@@ -162,6 +175,19 @@ impl Running {
         let bound = Some(Duration::from_secs(20));
         stream.set_read_timeout(bound).unwrap();
         stream
+    }
+
+    /// Serves on a port of the loopback too.
+    pub fn open_tcp(&self) -> (Accepting, SocketAddr) {
+        let host = listen::Host::parse("tcp://127.0.0.1:0").unwrap();
+        let listener = listen::bind(&host, "").unwrap().remove(0);
+        let (opener, gate) = gate::new();
+        let (lost, _) = unbounded();
+        let accepting = accept::start(listener, gate, lost).unwrap();
+        opener.open(self.server.clone());
+        let address = accepting.address().strip_prefix("tcp://").unwrap();
+        let address = address.parse().unwrap();
+        (accepting, address)
     }
 
     /// Sends bytes, and reads until the server closes.
@@ -192,13 +218,13 @@ impl Running {
     }
 }
 
-pub(super) fn read_to_end(stream: &mut UnixStream) -> String {
+pub(super) fn read_to_end(stream: &mut impl Read) -> String {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-pub(super) fn read_until(stream: &mut UnixStream, end: &str) -> String {
+pub(super) fn read_until(stream: &mut impl Read, end: &str) -> String {
     let (mut text, mut byte) = (Vec::new(), [0]);
     while !text.ends_with(end.as_bytes()) {
         stream.read_exact(&mut byte).unwrap();

@@ -1,9 +1,14 @@
-//! What stands around every handler: finding it, the version's and the
-//! listener's limits, the log, panics, and the answer to errors.
+//! What stands around every handler: who may call, finding it, the
+//! version's and the listener's limits, the log, panics, and the answer to
+//! errors.
+//!
+//! Every request has a line in the log, but for `/_ping`: health checks
+//! send it all the time, and would leave nothing else to be read.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::api::ErrorResponse;
+use crate::api::{self, ErrorResponse};
+use crate::http::Stream;
 use crate::http::body::{Continue, Incoming};
 use crate::http::head::Request;
 use crate::http::query::{Plus, Query, decode_into};
@@ -66,20 +71,52 @@ pub(super) fn answer<S>(
         terms,
         progress: Progress::Nothing,
     };
-    let found = match decoded {
-        Err(e) => Err(Error::bad_request(e.to_string())),
-        Ok(()) => find(server, head, version, path),
-    };
-    let number = found.as_ref().ok().map(|found| found.number);
-    server.statistics.count(number);
-    let done = found.and_then(|found| {
+    let (method, target) = (head.method(), head.target());
+    if path.trim_matches('/') != "_ping" {
+        log::info!("{method} {target}");
+    }
+    let mut number = None;
+    let done = admit(server, &exchange).and_then(|()| {
+        decoded.map_err(|e| Error::bad_request(e.to_string()))?;
         let text = version_text.unwrap_or("");
+        if method == "OPTIONS" {
+            return preflight(&mut exchange, text);
+        }
+        let found = find(server, head, version, path)?;
+        number = Some(found.number);
+        server.statistics.count(number);
         run(server, &mut exchange, found, text)
     });
+    if number.is_none() {
+        server.statistics.count(number);
+    }
     if let Err(Error::Api { status: 400.., .. }) = done {
         server.statistics.count_error(number);
     }
     finish(exchange, done)
+}
+
+/// Refuses what a web page sends by way of somebody's browser.
+fn admit<S>(server: &Server<S>, exchange: &Exchange<'_>) -> Result<(), Error> {
+    if matches!(exchange.stream.as_deref(), None | Some(Stream::Unix(_))) {
+        return Ok(());
+    }
+    match server.guard.refusal(exchange.head) {
+        Some(words) => Err(Error::new(403, words)),
+        None => Ok(()),
+    }
+}
+
+/// Answers `OPTIONS`, which every path has, known or not.
+fn preflight(
+    exchange: &mut Exchange<'_>,
+    version_text: &str,
+) -> Result<(), Error> {
+    log::debug!("Calling OPTIONS /{{anyroute:.*}}");
+    match exchange.version.refusal(version_text) {
+        Some(words) => Err(Error::bad_request(words)),
+        None => exchange.empty(200),
+    }
 }
 
 fn find<'p, S>(
@@ -101,6 +138,9 @@ fn run<'c, S>(
 ) -> Result<(), Error> {
     let route = found.route;
     log::debug!("Calling {} {}", exchange.head.method(), route.pattern);
+    if log::log_enabled!(log::Level::Debug) {
+        note_agent(exchange.header("User-Agent").unwrap_or(""));
+    }
     if let Some(words) = exchange.version.refusal(version_text) {
         return Err(Error::bad_request(words));
     }
@@ -123,6 +163,25 @@ fn run<'c, S>(
         exchange.terms.keep_alive = false;
         Err(Error::new(500, "the handler of this request failed"))
     })
+}
+
+/// Notes a Docker client of another version than ours.
+fn note_agent(agent: &str) {
+    if let Some(other) = other_version(agent) {
+        let own = api::ENGINE_VERSION;
+        log::debug!(
+            "client and server don't have the same version (client: {other}, \
+             server: {own})"
+        );
+    }
+}
+
+/// Returns the version in `Docker-Client/28.2.2 (linux)`, unless it is
+/// ours. Old clients have it in the middle of several words.
+fn other_version(agent: &str) -> Option<&str> {
+    let (_, rest) = agent.split_once("Docker-Client/")?;
+    let version = rest.split([' ', '/']).next().unwrap_or("");
+    (version != api::ENGINE_VERSION).then_some(version)
 }
 
 /// Brings the answer to its end, whatever the handler did.
@@ -223,5 +282,25 @@ fn log_failure(exchange: &Exchange<'_>, error: &Error) {
         500.. => log::error!("{method} {target}: {error}"),
         304 => {}
         _ => log::debug!("{method} {target}: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_of_another_version_are_noted() {
+        for (agent, noted) in [
+            ("Docker-Client/28.2.2 (linux)", Some("28.2.2")),
+            ("Docker-Client/1.2.0", Some("1.2.0")),
+            ("compose Docker-Client/20.10.5 (linux)", Some("20.10.5")),
+            ("Docker-Client/", Some("")),
+            ("Docker-Client/28.5.2 (linux)", None),
+            ("curl/8.0", None),
+            ("", None),
+        ] {
+            assert_eq!(other_version(agent), noted, "{agent}");
+        }
     }
 }
