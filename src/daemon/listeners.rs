@@ -5,50 +5,88 @@ use std::time::{Duration, Instant};
 use super::Error;
 use crate::cli::DaemonOptions;
 use crate::server::accept::Accepting;
-use crate::server::listen::{self, Host};
+use crate::server::inherited::Inherited;
+use crate::server::listen::{self, Binder, Host, Listener};
 
 /// Where clients look for the daemon if nobody says else.
-const SOCKET: &str = "unix:///var/run/docker.sock";
+const USUAL: &str = "unix://";
 /// How long requests may go on when the daemon ends.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 
-/// Binds every address of the options.
+/// What dockerd says of the API at an open port.
+const SAME_AS_ROOT: &str = "
+         Access to the remote API is equivalent to root access on the host. Refer
+         to the 'Docker daemon attack surface' section in the documentation for
+         more information: https://docs.docker.com/go/attack-surface/
+In future versions this will be a hard failure preventing the daemon from \
+starting! Learn more at: https://docs.docker.com/go/api-security/";
+
+/// Binds every address of the options; warns of those that are open to
+/// other hosts.
 pub(super) fn bind(
     options: &DaemonOptions,
-) -> Result<Vec<listen::Listener>, Error> {
-    let usual = [SOCKET.to_string()];
+    inherited: Inherited,
+) -> Result<Vec<Listener>, Error> {
+    let usual = [USUAL.to_string()];
     let hosts = match options.hosts.is_empty() {
         true => &usual[..],
         false => &options.hosts[..],
     };
-    let mut listeners = Vec::new();
+    let mut binder = Binder::new(&options.group, inherited);
     for text in hosts {
         let failed = |e| Error::Listen(text.clone(), e);
-        let host = Host::parse(text).map_err(failed)?;
-        if let listen::Address::Tcp { host: name, .. } = &host.address
-            && !is_loopback(name)
+        let host = Host::parse(text).map_err(listen::Error::Address);
+        binder.bind(&host.map_err(failed)?).map_err(failed)?;
+    }
+    let listeners = binder.finish();
+    for listener in &listeners {
+        let is_local = listener
+            .tcp_address()
+            .is_none_or(|at| at.ip().to_canonical().is_loopback());
+        if let Some(what) = openness(options, listener)
+            && !is_local
         {
             log::warn!(
-                "[DEPRECATION NOTICE] API is accessible on {text} without \
-                 encryption. Access to the remote API is equivalent to root \
-                 access on the host."
+                "[DEPRECATION NOTICE]: {what} Binding to IP address without \
+                 --tlsverify is insecure and gives root access on this \
+                 machine to everyone who has access to your network. host={}",
+                listener.address()
             );
         }
-        listeners.extend(listen::bind(&host, &options.group).map_err(failed)?);
     }
     Ok(listeners)
 }
 
-fn is_loopback(host: &str) -> bool {
-    host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+/// What `/info` says of ports that serve anybody.
+pub(super) fn warnings(
+    options: &DaemonOptions,
+    listeners: &[Listener],
+) -> Vec<String> {
+    let open = listeners.iter().filter_map(|l| openness(options, l));
+    open.map(|what| format!("[DEPRECATION NOTICE]: {what}{SAME_AS_ROOT}"))
+        .collect()
+}
+
+/// Says how a TCP listener serves whoever can reach it, if it does.
+fn openness(options: &DaemonOptions, listener: &Listener) -> Option<String> {
+    let at = listener.tcp_address()?;
+    match listener.is_encrypted() {
+        false => Some(format!(
+            "API is accessible on http://{at} without encryption."
+        )),
+        true if options.tls_verify => None,
+        true => Some(format!(
+            "API is accessible on https://{at} without TLS client verification."
+        )),
+    }
 }
 
 /// Takes no more clients, and gives those inside a moment to end.
 pub(super) fn stop(accepting: &mut [Accepting]) {
     let deadline = Instant::now() + LAST_REQUESTS;
+    for listener in &mut *accepting {
+        listener.close();
+    }
     for listener in accepting {
         let left = listener.stop(deadline);
         if left > 0 {

@@ -1,9 +1,11 @@
 //! The daemon: from its options to its end.
 //!
-//! 1. Sockets are bound; clients wait at the gate.
-//! 2. The engine opens its state and takes over what runs.
-//! 3. systemd is told, the gate opens.
-//! 4. A signal, or a lost listener, ends it: sockets go first, then
+//! 1. What the starter has passed is taken: sockets, the way to tell it.
+//! 2. The data root is locked: a second daemon on it disturbs nothing.
+//! 3. Sockets are bound; clients wait at the gate.
+//! 4. The engine opens its state and takes over what runs.
+//! 5. systemd is told, and the gate opens for all at once.
+//! 6. A signal, or a lost listener, ends it: sockets go first, then
 //!    whatever does not outlive the daemon.
 
 mod error;
@@ -24,13 +26,15 @@ use crossbeam_channel::unbounded;
 pub use error::Error;
 
 use crate::cli::{self, DaemonOptions};
-use crate::engine::{Engine, Settings};
+use crate::engine::{Engine, Root, Settings};
+use crate::server::inherited::Inherited;
 use crate::server::{Server, accept, gate, routes};
 use crate::signal;
 use crate::sys::credentials::{self, Limit};
 use crate::sys::memory;
 use crate::sys::sigset::Signals;
 
+use notify::Notifier;
 use pid_file::PidFile;
 use program::Program;
 
@@ -40,9 +44,12 @@ pub fn run(options: DaemonOptions) -> i32 {
         println!("{}", cli::globals::version_line());
         return 0;
     }
+    // Before anything has a descriptor, or a second thread runs.
+    let inherited = Inherited::take();
+    let notifier = Notifier::take();
     memory::use_one_arena();
     log::start(&options);
-    match serve(&options) {
+    match serve(&options, inherited, &notifier) {
         Ok(()) => 0,
         Err(error) => {
             error!("{error}");
@@ -51,7 +58,11 @@ pub fn run(options: DaemonOptions) -> i32 {
     }
 }
 
-fn serve(options: &DaemonOptions) -> Result<(), Error> {
+fn serve(
+    options: &DaemonOptions,
+    inherited: Inherited,
+    notifier: &Notifier,
+) -> Result<(), Error> {
     let system = |what: &str, e: &dyn fmt::Display| {
         Error::System(format!("{what}: {e}"))
     };
@@ -65,11 +76,14 @@ fn serve(options: &DaemonOptions) -> Result<(), Error> {
     ])
     .map_err(|e| system("signals", &e))?;
     let settings = settings::engine(options)?;
+    let root = Root::take(&settings.data_root).map_err(Error::Engine)?;
     let _pid_file = PidFile::write(&options.pidfile)?;
     let (opener, gate) = gate::new();
     let (lost_sender, lost) = unbounded();
+    let bound = listeners::bind(options, inherited)?;
+    let api_warnings = listeners::warnings(options, &bound);
     let mut accepting = Vec::new();
-    for listener in listeners::bind(options)? {
+    for listener in bound {
         info!("API listen on {}", listener.address());
         let started =
             accept::start(listener, gate.clone(), lost_sender.clone())
@@ -78,18 +92,20 @@ fn serve(options: &DaemonOptions) -> Result<(), Error> {
     }
     // Held as long as monitors are started from it.
     let program = Program::open()?;
-    let settings = Settings { program: program.path(), ..settings };
-    let engine = Engine::open(settings).map_err(Error::Engine)?;
+    let settings =
+        Settings { program: program.path(), api_warnings, ..settings };
+    let engine = Engine::open(settings, root).map_err(Error::Engine)?;
     let server = Server::new(
         Arc::clone(&engine),
         routes::ROUTES,
         settings::server(options),
     );
+    let _watchdog = notifier.watch(&engine)?;
+    notifier.ready();
     opener.open(Arc::new(server));
-    notify::init("READY=1");
     info!("Daemon has completed initialization");
-    let outcome = signals::await_end(&signals, &lost);
-    notify::init("STOPPING=1");
+    let outcome = signals::await_end(&signals, &lost, notifier);
+    notifier.stopping();
     listeners::stop(&mut accepting);
     engine.shut_down();
     info!("Daemon shutdown complete");

@@ -64,6 +64,7 @@ pub(super) fn engine(options: &DaemonOptions) -> Result<Settings, Error> {
         shutdown_timeout: Duration::from_secs(
             u64::try_from(options.shutdown_timeout).unwrap_or(u64::MAX >> 1),
         ),
+        api_warnings: Vec::new(),
         labels: options.labels.clone(),
         debug: options.debug,
     })

@@ -3,6 +3,7 @@
 use crossbeam_channel::{Receiver, unbounded};
 
 use super::Error;
+use super::notify::Notifier;
 use crate::server::accept::Lost;
 use crate::signal;
 use crate::sys::sigset::Signals;
@@ -12,6 +13,7 @@ use crate::sys::{orphans, process};
 pub(super) fn await_end(
     signals: &Signals,
     lost: &Receiver<Lost>,
+    notifier: &Notifier,
 ) -> Result<(), Error> {
     // A thread turns the failure into a signal to ourselves, so that there
     // is one thing to wait for.
@@ -38,7 +40,11 @@ pub(super) fn await_end(
                     orphans::reap();
                 }
             }
-            signal::SIGHUP => log::info!("nothing to reload"),
+            signal::SIGHUP => {
+                notifier.reloading();
+                log::info!("nothing to reload");
+                notifier.ready();
+            }
             _ => {
                 if let Ok(failure) = failed.try_recv() {
                     return Err(Error::Lost(failure));

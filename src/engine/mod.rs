@@ -18,6 +18,7 @@ mod network;
 mod settings;
 mod system;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -37,7 +38,7 @@ pub use crate::oci::Platform;
 use crate::registry;
 pub use crate::registry::Credentials;
 pub use crate::shim::{Framing, Streams};
-use crate::store::Store;
+use crate::store::{self, Store};
 
 /// The engine: everything that the API can reach.
 #[derive(Debug)]
@@ -54,13 +55,24 @@ pub struct Engine {
     ending: AtomicBool,
 }
 
+/// A data root that this process alone has.
+#[derive(Debug)]
+pub struct Root(store::Lock);
+
+impl Root {
+    /// Takes a root without waiting. Fails if another daemon has it.
+    pub fn take(path: &Path) -> Result<Root> {
+        let lock = store::Lock::take(path);
+        lock.map(Root).map_err(|e| Error::Internal(e.to_string()))
+    }
+}
+
 impl Engine {
     /// Opens the state below the data root, takes over what still runs,
-    /// and starts what its policy wants to run. Fails if another daemon
-    /// holds the root.
-    pub fn open(settings: Settings) -> Result<Arc<Engine>> {
+    /// and starts what its policy wants to run.
+    pub fn open(settings: Settings, root: Root) -> Result<Arc<Engine>> {
         let host = host::Host::detect();
-        let store = Store::open(&settings.data_root)
+        let store = Store::open_locked(root.0)
             .map_err(|e| Error::Internal(e.to_string()))?;
         let identity = identity::Identity::load(store.root())?;
         let networks =
@@ -93,6 +105,12 @@ impl Engine {
             self.stop_all();
             self.networks.remove();
         }
+    }
+
+    /// Takes each of the short locks once: returns unless something is
+    /// stuck in one of them.
+    pub fn touch_locks(&self) {
+        let _ = (self.containers.all(), self.events.listeners());
     }
 
     /// Tells whether the daemon is on its way out.

@@ -42,6 +42,8 @@ pub struct Settings {
     pub live_restore: LiveRestore,
     /// How long stopping all containers may take.
     pub shutdown_timeout: Duration,
+    /// What is to be said of how the API can be reached.
+    pub api_warnings: Vec<String>,
     /// Labels of the engine, `key=value`.
     pub labels: Vec<String>,
     /// Whether the log is at debug level.

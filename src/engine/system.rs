@@ -205,7 +205,7 @@ impl Engine {
         }
     }
 
-    /// Says what this host lacks, in Docker's words.
+    /// Says how open the API is, and what this host lacks, in Docker's words.
     fn warnings(&self) -> Option<Vec<String>> {
         let has = |name: &str| self.host.cgroups.has(name);
         let facts = [
@@ -218,11 +218,12 @@ impl Engine {
             (has("pids"), "No pids limit support"),
             (ipv4_forwarding(), "IPv4 forwarding is disabled"),
         ];
-        let list: Vec<String> = facts
+        let missing = facts
             .into_iter()
             .filter(|(fine, _)| !fine)
-            .map(|(_, text)| format!("WARNING: {text}"))
-            .collect();
+            .map(|(_, text)| format!("WARNING: {text}"));
+        let mut list = self.settings.api_warnings.clone();
+        list.extend(missing);
         match list.is_empty() {
             true => None,
             false => Some(list),

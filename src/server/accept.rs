@@ -205,13 +205,18 @@ impl Accepting {
         self.listener.address()
     }
 
+    /// Stops accepting.
+    pub fn close(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.listener.shutdown();
+    }
+
     /// Stops accepting, closes the connections that wait for a request, and
     /// waits until the others have answered theirs, at most until
     /// `deadline`. Those that only wait for something to happen are let go
     /// of before. Returns how many were still inside a request at the end.
     pub fn stop(&mut self, deadline: Instant) -> usize {
-        self.stopping.store(true, Ordering::Release);
-        self.listener.shutdown();
+        self.close();
         let mut grace = Some(Instant::now() + GRACE);
         loop {
             let busy = self.budget.close_idle();
@@ -238,8 +243,7 @@ impl Accepting {
 
 impl Drop for Accepting {
     fn drop(&mut self) {
-        self.stopping.store(true, Ordering::Release);
-        self.listener.shutdown();
+        self.close();
         let Some(thread) = self.thread.take() else { return };
         // One that still waits at the gate ends with the gate.
         if thread.is_finished() {

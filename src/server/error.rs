@@ -7,6 +7,8 @@ use std::io;
 use crate::engine::{self, Kind};
 use crate::http;
 
+use super::route::Access;
+
 /// Why a handler gave up.
 #[derive(Debug)]
 pub enum Error {
@@ -38,8 +40,15 @@ impl Error {
     }
 
     /// Makes the answer to what the listener does not give access to (403).
-    pub fn no_access() -> Error {
-        Error::new(403, "this listener does not give access to that operation")
+    pub fn no_access(operation: &str, needed: Access, given: Access) -> Error {
+        let (needed, given) = (needed.name(), given.name());
+        Error::new(
+            403,
+            format!(
+                "access denied: {operation} needs {needed} access, and this \
+                 listener gives {given} access"
+            ),
+        )
     }
 
     /// Makes the answer for a write to the client that failed.

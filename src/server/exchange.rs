@@ -27,6 +27,7 @@ use crate::wait::{self, Ready};
 
 use super::budget::Seat;
 use super::error::Error;
+use super::hidden::hide_environment;
 use super::reply::{Framing, JSON, Outgoing, Terms};
 use super::route::{Access, Method, Variables};
 use super::statistics::Statistics;
@@ -111,11 +112,16 @@ impl<'c> Exchange<'c> {
         self.operation
     }
 
+    /// Returns what the client may do.
+    pub fn access(&self) -> Access {
+        self.access
+    }
+
     /// Refuses what the listener does not give access to, for routes whose
     /// class depends on what is asked of them.
-    pub fn require(&self, access: Access) -> Result<(), Error> {
-        match access > self.access {
-            true => Err(Error::no_access()),
+    pub fn require(&self, class: Access) -> Result<(), Error> {
+        match class > self.access {
+            true => Err(Error::no_access(self.operation, class, self.access)),
             false => Ok(()),
         }
     }
@@ -226,7 +232,8 @@ impl<'c> Exchange<'c> {
     }
 
     /// Answers with JSON in the shape of the client's version and a line
-    /// feed, as Docker does.
+    /// feed, as Docker does. A client that may only look does not see the
+    /// values of environment variables.
     pub fn json(
         &mut self,
         status: u16,
@@ -235,6 +242,10 @@ impl<'c> Exchange<'c> {
         let body = &mut self.out.body;
         body.clear();
         answers::write(body, value, self.operation, self.version)
+            .and_then(|()| match self.access {
+                Access::Read => hide_environment(body),
+                Access::Control | Access::Full => Ok(()),
+            })
             .map_err(|e| Error::new(500, e.to_string()))?;
         self.out.body.push(b'\n');
         self.out.set_header("Content-Type", JSON);

@@ -1,22 +1,28 @@
-//! Where the daemon listens: Unix sockets with Docker's life-cycle, and TCP.
+//! Where the daemon listens: Unix sockets, TCP, and sockets that it
+//! inherited. A Unix socket's own life is in `unix_socket`.
 //!
-//! A Unix socket is bound with mode 0, given to its group, and only then
-//! opened to owner and group, so nobody can connect in between. One that a
-//! dead daemon left is replaced; one on which somebody answers never is. Its
-//! file goes with the listener, if it is still the same file.
+//! A listener that the daemon bound itself is shut down at the end, so that
+//! later clients are refused. An inherited one belongs to its starter too:
+//! it is only not accepted from any more, its file and its backlog stay.
 
 use std::fmt;
-use std::fs;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::http::Stream;
-use crate::{sys, users};
+use crate::sys;
+use crate::sys::poll::{self, EventFd, PollFd, PollFlags};
+use crate::sys::socket::Listening;
 
+pub use super::address::{Address, Host};
+use super::address::{Invalid, Which};
+use super::inherited::{self, Inherited};
 use super::route::Access;
+use super::unix_socket::{self, SocketFile};
 
 /// How many clients can wait to be accepted.
 const BACKLOG: i32 = 4096;
@@ -24,41 +30,23 @@ const BACKLOG: i32 = 4096;
 /// The most connections that a listener serves at once.
 pub const WORKERS: usize = 512;
 
-/// The port of an address that names none.
-const PORT: u16 = 2375;
-/// The host of an address that names none.
-const HOST: &str = "127.0.0.1";
-
-/// The group that the socket belongs to if none is named.
-pub const DEFAULT_GROUP: &str = "docker";
-
-/// An address to listen on, as `-H` names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// `unix://PATH`
-    Unix(PathBuf),
-    /// `tcp://HOST:PORT`; no host means the loopback.
-    Tcp {
-        /// Name, address, or nothing.
-        host: String,
-        /// Port; 0 lets the kernel choose.
-        port: u16,
-    },
-}
-
 /// Why nothing listens.
 #[derive(Debug)]
 pub enum Error {
     /// The text is no address.
-    Address(String),
+    Address(Invalid),
     /// Another daemon answers on the socket.
     InUse(PathBuf),
     /// There is something at the path, but no socket.
     NotASocket(PathBuf),
+    /// An address before this one is the same; holds it.
+    Twice(String),
     /// The group of the socket does not exist.
     Group(String),
     /// The name of the host has no address.
     Resolve(crate::http::Error),
+    /// The starter has passed no such socket.
+    Inherited(inherited::Error),
     /// A step of the set-up failed; holds the address.
     Bind(String, io::Error),
 }
@@ -66,9 +54,7 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Address(text) => {
-                write!(f, "invalid bind address: {text:?}")
-            }
+            Error::Address(e) => write!(f, "{e}"),
             Error::InUse(path) => write!(
                 f,
                 "another daemon is listening on unix://{}",
@@ -77,8 +63,12 @@ impl fmt::Display for Error {
             Error::NotASocket(path) => {
                 write!(f, "{} exists and is no socket", path.display())
             }
+            Error::Twice(address) => {
+                write!(f, "{address} is listened on already")
+            }
             Error::Group(group) => write!(f, "group {group} not found"),
             Error::Resolve(e) => write!(f, "{e}"),
+            Error::Inherited(e) => write!(f, "{e}"),
             Error::Bind(address, e) => {
                 write!(f, "listen {address}: {}", crate::http::reason(e))
             }
@@ -89,63 +79,16 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            Error::Address(e) => Some(e),
             Error::Bind(_, e) => Some(e),
             Error::Resolve(e) => Some(e),
+            Error::Inherited(e) => Some(e),
             _ => None,
         }
     }
 }
 
-/// What `-H` says: an address, and the class that it is narrowed to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Host {
-    /// Where to listen.
-    pub address: Address,
-    /// What clients may do.
-    pub access: Access,
-}
-
-impl Host {
-    /// Parses `unix:///run/x.sock` or `tcp://host:port`.
-    pub fn parse(text: &str) -> Result<Host, Error> {
-        let bad = || Error::Address(text.to_string());
-        let (kind, rest) = text.split_once("://").ok_or_else(bad)?;
-        let address = match kind {
-            "unix" if rest.starts_with('/') => Address::Unix(rest.into()),
-            "tcp" => parse_tcp(rest).ok_or_else(bad)?,
-            _ => return Err(bad()),
-        };
-        Ok(Host { address, access: Access::Full })
-    }
-}
-
-fn parse_tcp(text: &str) -> Option<Address> {
-    let text = text.trim_end_matches('/');
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (host, after) = rest.split_once(']')?;
-            host.parse::<Ipv6Addr>().ok()?;
-            (host, after.strip_prefix(':').or(after.is_empty().then_some("")))
-        }
-        None => match text.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (text, Some("")),
-        },
-    };
-    let port = match port? {
-        "" => PORT,
-        digits => digits.parse().ok()?,
-    };
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.:".contains(&b);
-    // As for dockerd, an open port has to be asked for by address.
-    let host = match host {
-        "" => HOST.to_string(),
-        host => host.to_string(),
-    };
-    host.bytes().all(allowed).then_some(Address::Tcp { host, port })
-}
-
-/// A bound listener.
+/// A listener that is ready for clients.
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
@@ -154,110 +97,176 @@ pub struct Listener {
     pub access: Access,
     /// The most connections that it serves at once.
     pub workers: usize,
+    /// How TCP clients are to encrypt; `None`: not at all.
+    tls: Option<Arc<rustls::ServerConfig>>,
+    /// For an inherited socket: ends the wait for its clients.
+    ending: Option<EventFd>,
 }
 
 #[derive(Debug)]
 enum Socket {
-    Unix(UnixListener, SocketFile),
+    /// With its file, if that is ours.
+    Unix(UnixListener, Option<SocketFile>),
     Tcp(TcpListener),
 }
 
-/// Binds all sockets of one address; a name can have several addresses.
-/// `group` is the one that Unix sockets are given to; empty leaves it alone.
-pub fn bind(host: &Host, group: &str) -> Result<Vec<Listener>, Error> {
-    let sockets = match &host.address {
-        Address::Unix(path) => vec![bind_unix(path, group)?],
-        Address::Tcp { host, port } => bind_tcp(host, *port)?,
-    };
-    let listeners = sockets.into_iter().map(|(socket, address)| Listener {
-        socket,
-        address,
-        access: host.access,
-        workers: WORKERS,
-    });
-    Ok(listeners.collect())
-}
-
-fn bind_unix(path: &Path, group: &str) -> Result<(Socket, String), Error> {
-    let address = format!("unix://{}", path.display());
-    let failed = |e: io::Error| Error::Bind(address.clone(), e);
-    let gid = group_id(group, "/etc/group")?;
-    remove_stale(path)?;
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(failed)?;
-    }
-    let listener = sys::socket::listen_unix_closed(path, BACKLOG)
-        .map_err(|e| failed(io::Error::from_raw_os_error(e.errno())))?;
-    let file = SocketFile::of(path).map_err(failed)?;
-    chown(path, None, gid).map_err(failed)?;
-    let open = fs::Permissions::from_mode(0o660);
-    fs::set_permissions(path, open).map_err(failed)?;
-    Ok((Socket::Unix(listener, file), address))
-}
-
-/// Finds the group of the socket. A host without the default one keeps the
-/// daemon's own group; any other missing group is an error.
-fn group_id(group: &str, file: &str) -> Result<Option<u32>, Error> {
-    if group.is_empty() {
-        return Ok(None);
-    }
-    let text = fs::read(file).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    match users::resolve(&format!("0:{group}"), "", &text) {
-        Ok(found) => Ok(Some(found.gid)),
-        Err(_) if group == DEFAULT_GROUP => {
-            log::debug!("there is no group {group}; the socket is root's");
-            Ok(None)
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Socket::Unix(l, _) => l.as_fd(),
+            Socket::Tcp(l) => l.as_fd(),
         }
-        Err(_) => Err(Error::Group(group.to_string())),
     }
 }
 
-/// Takes away the socket of a daemon that is dead.
-fn remove_stale(path: &Path) -> Result<(), Error> {
-    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
-    if !found.file_type().is_socket() {
-        return Err(Error::NotASocket(path.to_path_buf()));
+/// Binds address after address.
+#[derive(Debug, Default)]
+pub struct Binder {
+    /// How TCP clients are to encrypt; `None`: not at all.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    group: String,
+    inherited: Inherited,
+    bound: Vec<Listener>,
+}
+
+impl Binder {
+    /// Makes a binder that gives Unix sockets to `group`, an empty one
+    /// leaving them alone, and can hand out the sockets that the daemon was
+    /// started with.
+    pub fn new(group: &str, inherited: Inherited) -> Binder {
+        let group = group.to_string();
+        Binder { group, inherited, ..Binder::default() }
     }
-    match sys::socket::connect_unix(path) {
-        // A full backlog and a refused permission belong to the living too.
-        Err(e) if e.reason() == "connection refused" => {
-            let removed = fs::remove_file(path);
-            removed.map_err(|e| {
-                Error::Bind(format!("unix://{}", path.display()), e)
-            })
+
+    /// Binds all sockets of one address; a name can have several.
+    pub fn bind(&mut self, host: &Host) -> Result<(), Error> {
+        let sockets = match &host.address {
+            Address::Unix(path) => {
+                self.refuse_second(path)?;
+                let bound = unix_socket::bind(path, &self.group, BACKLOG)?;
+                let address = format!("unix://{}", path.display());
+                let (listener, file) = bound;
+                vec![(Socket::Unix(listener, Some(file)), address, None)]
+            }
+            Address::Tcp { host, port } => self.bind_tcp(host, *port)?,
+            Address::Inherited(which) => self.claim(which)?,
+        };
+        for (socket, address, ending) in sockets {
+            let tls = match &socket {
+                Socket::Unix(..) => None,
+                Socket::Tcp(_) => self.tls.clone(),
+            };
+            let (access, workers) = (host.access, WORKERS);
+            self.bound.push(Listener {
+                socket,
+                address,
+                access,
+                workers,
+                tls,
+                ending,
+            });
         }
-        Err(e) if e.reason() == "no such file or directory" => Ok(()),
-        _ => Err(Error::InUse(path.to_path_buf())),
+        Ok(())
     }
-}
 
-fn bind_tcp(host: &str, port: u16) -> Result<Vec<(Socket, String)>, Error> {
-    let all = [Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()];
-    if host.is_empty() {
-        // The IPv6 one takes IPv4 clients too; a kernel without IPv6 has
-        // the other.
-        let first = bind_one(all[0], port).or_else(|_| bind_one(all[1], port));
-        return first.map(|bound| vec![bound]);
+    /// Gives all that was bound.
+    pub fn finish(self) -> Vec<Listener> {
+        self.bound
     }
-    let ips: Vec<IpAddr> = match host.parse() {
-        Ok(ip) => vec![ip],
-        Err(_) => {
-            crate::http::connect::resolve(host).map_err(Error::Resolve)?
+
+    fn refuse_second(&self, path: &std::path::Path) -> Result<(), Error> {
+        let ours = |listener: &Listener| match &listener.socket {
+            Socket::Unix(_, Some(file)) => file.is_at(path),
+            _ => false,
+        };
+        match self.bound.iter().any(ours) {
+            true => Err(Error::Twice(format!("unix://{}", path.display()))),
+            false => Ok(()),
         }
-    };
-    ips.into_iter().map(|ip| bind_one(ip, port)).collect()
+    }
+
+    fn bind_tcp(&self, host: &str, port: u16) -> Result<Vec<Bound>, Error> {
+        if let Ok(ip) = host.parse() {
+            return Ok(vec![self.bind_one(ip, port)?]);
+        }
+        let ips = crate::http::connect::resolve(host);
+        let (mut bound, mut missing) = (Vec::new(), None);
+        for ip in ips.map_err(Error::Resolve)? {
+            match self.bind_one(ip, port) {
+                Ok(one) => bound.push(one),
+                // `localhost` is ::1 too, where the kernel has no IPv6.
+                Err(error) if error.is_missing_address() => {
+                    log::debug!("{host}: {error}");
+                    missing = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match missing {
+            Some(error) if bound.is_empty() => Err(error),
+            _ => Ok(bound),
+        }
+    }
+
+    fn bind_one(&self, ip: IpAddr, port: u16) -> Result<Bound, Error> {
+        let wanted = SocketAddr::new(ip, port);
+        let failed = |e| Error::Bind(format!("tcp://{wanted}"), e);
+        let is_ours = |l: &Listener| l.tcp_address() == Some(wanted);
+        if port != 0 && self.bound.iter().any(is_ours) {
+            return Err(Error::Twice(format!("tcp://{wanted}")));
+        }
+        let listener = TcpListener::bind(wanted).map_err(failed)?;
+        // std asks for 128 places.
+        sys::socket::set_backlog(&listener, BACKLOG)
+            .map_err(|e| failed(e.into()))?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok((Socket::Tcp(listener), format!("tcp://{address}"), None))
+    }
+
+    fn claim(&mut self, which: &Which) -> Result<Vec<Bound>, Error> {
+        let claimed = self.inherited.claim(which).map_err(Error::Inherited)?;
+        let inherit = |(fd, socket)| {
+            let failed = |e: io::Error| Error::Bind(format!("fd://{fd}"), e);
+            let (socket, address) = match socket {
+                Listening::Unix(listener) => {
+                    let address = listener.local_addr().map_err(failed)?;
+                    let address = unix_socket::shown(&address);
+                    (Socket::Unix(listener, None), address)
+                }
+                Listening::Tcp(listener) => {
+                    let address = listener.local_addr().map_err(failed)?;
+                    (Socket::Tcp(listener), format!("tcp://{address}"))
+                }
+            };
+            let ending = EventFd::open().map_err(|e| failed(e.into()))?;
+            socket.set_nonblocking().map_err(failed)?;
+            Ok((socket, address, Some(ending)))
+        };
+        claimed.into_iter().map(inherit).collect()
+    }
 }
 
-fn bind_one(ip: IpAddr, port: u16) -> Result<(Socket, String), Error> {
-    let wanted = SocketAddr::new(ip, port);
-    let failed = |e| Error::Bind(format!("tcp://{wanted}"), e);
-    let listener = TcpListener::bind(wanted).map_err(failed)?;
-    // std asks for 128 places.
-    sys::socket::set_backlog(&listener, BACKLOG)
-        .map_err(|e| failed(e.into()))?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok((Socket::Tcp(listener), format!("tcp://{address}")))
+/// A socket with its address, and what ends the wait at it.
+type Bound = (Socket, String, Option<EventFd>);
+
+impl Error {
+    /// Whether the host has no such address, or none of that kind.
+    fn is_missing_address(&self) -> bool {
+        let Error::Bind(_, e) = self else { return false };
+        e.kind() == io::ErrorKind::AddrNotAvailable
+            || e.raw_os_error() == Some(sys::errno::EAFNOSUPPORT)
+    }
+}
+
+impl Socket {
+    /// Sets it so that a client who is gone again is not waited for. With a
+    /// starter's socket that is nothing new to the others who have it.
+    fn set_nonblocking(&self) -> io::Result<()> {
+        match self {
+            Socket::Unix(l, _) => l.set_nonblocking(true),
+            Socket::Tcp(l) => l.set_nonblocking(true),
+        }
+    }
 }
 
 impl Listener {
@@ -266,24 +275,52 @@ impl Listener {
         &self.address
     }
 
+    /// Returns the address of a TCP listener, with the real port.
+    pub fn tcp_address(&self) -> Option<SocketAddr> {
+        match &self.socket {
+            Socket::Unix(..) => None,
+            Socket::Tcp(l) => l.local_addr().ok(),
+        }
+    }
+
+    /// Returns whether its clients have to encrypt.
+    pub fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// Waits for a client.
     pub fn accept(&self) -> io::Result<Stream> {
+        if let Some(ending) = &self.ending {
+            await_client(self.socket.as_fd(), ending)?;
+        }
         match &self.socket {
             Socket::Unix(l, _) => l.accept().map(|(s, _)| Stream::Unix(s)),
-            Socket::Tcp(l) => l.accept().map(|(s, _)| Stream::Tcp(s)),
+            Socket::Tcp(l) => l.accept().and_then(|(s, _)| self.encrypt(s)),
         }
+    }
+
+    /// Puts a TCP client's session on its socket. The handshake is its
+    /// worker's: a slow client delays nobody else.
+    fn encrypt(&self, socket: TcpStream) -> io::Result<Stream> {
+        let Some(config) = &self.tls else { return Ok(Stream::Tcp(socket)) };
+        let session = rustls::ServerConnection::new(Arc::clone(config))
+            .map_err(io::Error::other)?;
+        Ok(Stream::tls(session, socket))
     }
 
     /// Ends all waiting in [`Listener::accept`], for good.
     pub(super) fn shutdown(&self) {
-        let done = match &self.socket {
-            Socket::Unix(l, _) => sys::socket::shutdown(l, Shutdown::Both),
-            Socket::Tcp(l) => sys::socket::shutdown(l, Shutdown::Both),
-        };
-        if let Err(e) = done {
+        if let Some(ending) = &self.ending {
+            return ending.notify();
+        }
+        if let Err(e) = sys::socket::shutdown(&self.socket, Shutdown::Both) {
             log::debug!("{}: {e}", self.address);
         }
-        if let Socket::Unix(_, file) = &self.socket {
+        self.remove_file();
+    }
+
+    fn remove_file(&self) {
+        if let Socket::Unix(_, Some(file)) = &self.socket {
             file.remove();
         }
     }
@@ -291,139 +328,69 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Socket::Unix(_, file) = &self.socket {
-            file.remove();
-        }
+        self.remove_file();
     }
 }
 
-/// The file of a Unix socket, known by its inode.
-#[derive(Debug)]
-struct SocketFile {
-    path: PathBuf,
-    device: u64,
-    inode: u64,
+/// Waits until a client has come, or the listener ends.
+fn await_client(socket: BorrowedFd<'_>, ending: &EventFd) -> io::Result<()> {
+    let mut fds = [
+        PollFd::new(&socket, PollFlags::IN),
+        PollFd::new(ending, PollFlags::IN),
+    ];
+    poll::poll(&mut fds, None)?;
+    match fds[1].revents().is_empty() {
+        true => Ok(()),
+        false => Err(io::ErrorKind::Interrupted.into()),
+    }
 }
 
-impl SocketFile {
-    fn of(path: &Path) -> io::Result<SocketFile> {
-        let found = fs::symlink_metadata(path)?;
-        let (device, inode) = (found.dev(), found.ino());
-        Ok(SocketFile { path: path.to_path_buf(), device, inode })
-    }
-
-    /// Removes the file, unless it is another one by now.
-    fn remove(&self) {
-        let Ok(found) = SocketFile::of(&self.path) else { return };
-        if (found.device, found.inode) == (self.device, self.inode) {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
+/// Binds all sockets of one address of which nothing else is known.
+#[cfg(test)]
+pub fn bind(host: &Host, group: &str) -> Result<Vec<Listener>, Error> {
+    let mut binder = Binder::new(group, Inherited::default());
+    binder.bind(host)?;
+    Ok(binder.finish())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn socket_path(tag: &str) -> PathBuf {
-        std::env::temp_dir()
-            .join(format!("skiff-listen-{}-{tag}", std::process::id()))
-    }
-
-    fn unix(path: &Path) -> Host {
-        Host::parse(&format!("unix://{}", path.display())).unwrap()
-    }
-
-    #[test]
-    fn addresses_are_parsed() {
-        let tcp = |host: &str, port| {
-            Some(Address::Tcp { host: host.to_string(), port })
-        };
-        for (text, expected) in [
-            ("unix:///run/x.sock", Some(Address::Unix("/run/x.sock".into()))),
-            ("tcp://127.0.0.1:2376", tcp("127.0.0.1", 2376)),
-            ("tcp://:80", tcp("127.0.0.1", 80)),
-            ("tcp://host", tcp("host", 2375)),
-            ("tcp://[::1]:0", tcp("::1", 0)),
-            ("tcp://[::1]", tcp("::1", 2375)),
-            ("tcp://[::1]x", None),
-            ("tcp://[host]:1", None),
-            ("tcp://h:99999", None),
-            ("tcp://a b:1", None),
-            ("unix://relative", None),
-            ("unix://", None),
-            ("http://x", None),
-            ("/run/x.sock", None),
-            ("", None),
-        ] {
-            let got = Host::parse(text).ok().map(|host| host.address);
-            assert_eq!(got, expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_stale_socket_is_replaced_and_a_live_one_never() {
-        let path = socket_path("stale");
-        drop(UnixListener::bind(&path).unwrap());
-        let live = bind(&unix(&path), "").unwrap();
-        let mode = fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o660);
-        let error = bind(&unix(&path), "").unwrap_err();
-        assert!(matches!(error, Error::InUse(_)), "{error}");
-        let _client = sys::socket::connect_unix(&path).unwrap();
-        drop(live);
-        assert!(!path.exists());
-    }
-
-    #[test]
-    fn what_is_no_socket_is_left_alone() {
-        let path = socket_path("file");
-        fs::write(&path, "precious").unwrap();
-        let error = bind(&unix(&path), "").unwrap_err();
-        assert!(matches!(error, Error::NotASocket(_)), "{error}");
-        assert_eq!(fs::read(&path).unwrap(), b"precious");
-        fs::remove_file(&path).unwrap();
-    }
-
-    #[test]
-    fn a_listener_does_not_remove_the_socket_of_another() {
-        let path = socket_path("other");
-        let first = bind(&unix(&path), "").unwrap();
-        fs::remove_file(&path).unwrap();
-        let second = bind(&unix(&path), "").unwrap();
-        drop(first);
-        assert!(path.exists());
-        drop(second);
-        assert!(!path.exists());
-    }
-
-    #[test]
-    fn only_the_default_group_may_be_missing() {
-        let file = socket_path("group");
-        fs::write(&file, "root:x:0:\nstaff:x:50:\n").unwrap();
-        let find = |group| group_id(group, file.to_str().unwrap());
-        assert_eq!(find("staff").unwrap(), Some(50));
-        assert_eq!(find("").unwrap(), None);
-        assert_eq!(find("docker").unwrap(), None);
-        assert!(matches!(find("nosuch"), Err(Error::Group(_))));
-        fs::remove_file(&file).unwrap();
-    }
-
     #[test]
     fn tcp_is_bound_by_address_and_by_name() {
         for text in ["tcp://127.0.0.1:0", "tcp://localhost:0", "tcp://:0"] {
             let host = Host::parse(text).unwrap();
-            let listeners = match bind(&host, "") {
-                Ok(listeners) => listeners,
-                // A kernel without IPv6 has no ::1 for localhost.
-                Err(e) if text.contains("localhost") => {
-                    println!("skipped: {e}");
-                    continue;
-                }
-                Err(e) => panic!("{text}: {e}"),
-            };
-            let address = listeners[0].address();
-            assert!(!address.ends_with(":0"), "{address}");
+            let listeners = bind(&host, "").unwrap();
+            assert!(!listeners.is_empty(), "{text}");
+            for listener in listeners {
+                let at = listener.tcp_address().unwrap();
+                assert!(at.port() != 0 && at.ip().is_loopback(), "{at}");
+                assert_eq!(listener.address(), format!("tcp://{at}"));
+            }
         }
+    }
+
+    #[test]
+    fn an_address_is_bound_once() {
+        let path = std::env::temp_dir()
+            .join(format!("skiff-twice-{}", std::process::id()));
+        let unix = format!("unix://{}", path.display());
+        let mut binder = Binder::default();
+        binder.bind(&Host::parse("tcp://127.0.0.1:0").unwrap()).unwrap();
+        let tcp = binder.bound[0].address().to_string();
+        binder.bind(&Host::parse(&unix).unwrap()).unwrap();
+        // Another way to write the same path.
+        let path = path.file_name().unwrap().to_str().unwrap();
+        let other =
+            format!("unix://{}/./{path}", std::env::temp_dir().display());
+        for text in [&tcp, &unix, &other] {
+            let error = binder.bind(&Host::parse(text).unwrap()).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("{text} is listened on already")
+            );
+        }
+        assert_eq!(binder.finish().len(), 2);
     }
 }

@@ -14,18 +14,22 @@
 //! handlers get, so it is tested without an engine.
 
 pub mod accept;
+pub mod address;
 pub mod budget;
 mod connection;
 pub mod error;
 pub mod exchange;
 pub mod gate;
 pub mod handlers;
+mod hidden;
+pub mod inherited;
 pub mod listen;
 mod origin;
 mod reply;
 pub mod route;
 pub mod routes;
 pub mod statistics;
+mod unix_socket;
 pub mod version;
 mod wrapper;
 

@@ -56,13 +56,31 @@ impl Method {
 /// and those before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
-    /// Looks only.
+    /// Looks at what there is; the values of environment variables, the
+    /// output and the files of containers are not shown.
     Read,
-    /// Starts, stops and removes what is there.
+    /// Starts and stops what is there, and reads its output.
     Control,
     /// Everything; a container can be made that owns the host.
     #[default]
     Full,
+}
+
+impl Access {
+    /// Returns the class of this name.
+    pub fn parse(name: &str) -> Option<Access> {
+        let all = [Access::Read, Access::Control, Access::Full];
+        all.into_iter().find(|access| access.name() == name)
+    }
+
+    /// Returns the name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Access::Read => "read",
+            Access::Control => "control",
+            Access::Full => "full",
+        }
+    }
 }
 
 /// One line of the route table.

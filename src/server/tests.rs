@@ -44,6 +44,10 @@ fn show(_: &State, x: &mut Exchange<'_>) -> Done {
     x.json(200, &answer)
 }
 
+fn environment(_: &State, x: &mut Exchange<'_>) -> Done {
+    x.json(200, &json!({ "Env": ["A=b"] }))
+}
+
 fn create(_: &State, x: &mut Exchange<'_>) -> Done {
     let body: Option<Value> = x.json_body()?;
     x.json(201, &json!({ "got": body }))
@@ -105,7 +109,8 @@ static TABLE: &[Route<State>] = &[
     Route::read("/_ping", ping),
     Route::new(Method::Head, "/_ping", Access::Read, ping),
     Route::read("/show/{name*}/json", show),
-    Route::new(Method::Post, "/echo", Access::Control, echo),
+    Route::new(Method::Post, "/echo", Access::Control, echo).named("Echo"),
+    Route::read("/env", environment),
     Route::new(Method::Post, "/create", Access::Full, create),
     Route::read("/count", count),
     Route::read("/early", fail_early),
@@ -483,5 +488,24 @@ fn a_narrowed_listener_refuses_what_is_beyond_it() {
     });
     server.open();
     assert_eq!(server.ask("GET /_ping").0, 200);
-    assert_eq!(server.ask("POST /echo\r\nContent-Length: 0").0, 403);
+    let (status, body) = server.ask("POST /echo\r\nContent-Length: 0");
+    assert_eq!(status, 403);
+    assert_eq!(
+        body,
+        "{\"message\":\"access denied: Echo needs control access, and this \
+         listener gives read access\"}\n"
+    );
+    assert_eq!(server.ask("POST /nosuch").0, 404);
+}
+
+#[test]
+fn only_a_read_listener_hides_values_of_variables() {
+    for (access, shown) in
+        [(Access::Read, "A=(hidden)"), (Access::Control, "A=b")]
+    {
+        let mut server = closed(access.name(), |l| l.access = access);
+        server.open();
+        let (_, body) = server.ask("GET /env");
+        assert_eq!(body, format!("{{\"Env\":[\"{shown}\"]}}\n"));
+    }
 }

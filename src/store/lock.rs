@@ -3,21 +3,26 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{Error, Result};
+use super::{Error, Result, make_dir};
 use crate::sys::fs;
 
 /// Holds a root until it is dropped, or its process ends in any way.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "held, not used")] File);
+pub struct Lock {
+    root: PathBuf,
+    _file: File,
+}
 
 impl Lock {
-    /// Takes the lock of a root without waiting.
+    /// Takes the lock of a root, which is made if it is missing, without
+    /// waiting.
     ///
     /// # Errors
     /// [`Error::Locked`] names the process that has it.
     pub fn take(root: &Path) -> Result<Lock> {
+        make_dir(root)?;
         let path = root.join("lock");
         let mut file = OpenOptions::new()
             .read(true)
@@ -39,7 +44,12 @@ impl Lock {
         file.set_len(0)
             .and_then(|()| file.write_all(pid.as_bytes()))
             .map_err(Error::io("write", &path))?;
-        Ok(Lock(file))
+        Ok(Lock { root: root.to_path_buf(), _file: file })
+    }
+
+    /// Returns the root.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 }
 

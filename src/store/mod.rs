@@ -52,12 +52,12 @@ pub use image::{Find, Image};
 pub use index::{Facts, References};
 pub use ingest::Ingest;
 pub use layer::{Blob, Layer};
+pub use lock::Lock;
 pub use record::Sync;
 pub use unpack::{LayerWriter, NewLayer};
 
 use crate::oci::Digest;
 use index::Index;
-use lock::Lock;
 use trash::Trash;
 
 /// The format of the records that the store itself writes.
@@ -91,15 +91,22 @@ struct State {
 }
 
 impl Store {
-    /// Opens the store at `root`, which is made if it is missing: takes
-    /// its lock, sweeps what a crash left, and loads all records.
+    /// Takes the lock of `root`, which is made if it is missing, and opens
+    /// the store.
     ///
     /// # Errors
-    /// [`Error::Locked`] if another process has it, [`Error::Newer`] if a
-    /// later version wrote a record of it. Damaged records are set aside.
+    /// Those of [`Lock::take`] and [`Store::open_locked`].
     pub fn open(root: &Path) -> Result<Store> {
-        make_dir(root)?;
-        let lock = Lock::take(root)?;
+        Store::open_locked(Lock::take(root)?)
+    }
+
+    /// Opens the store of the root that is locked: sweeps what a crash
+    /// left, and loads all records. Damaged ones are set aside.
+    ///
+    /// # Errors
+    /// [`Error::Newer`] if a later version wrote a record of it.
+    pub fn open_locked(lock: Lock) -> Result<Store> {
+        let root = &lock.root().to_path_buf();
         for name in [
             "l",
             "l/empty",

@@ -11,6 +11,12 @@ pub fn boottime() -> Duration {
     Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }
 
+/// Returns the time of the clock that suspends stop (`CLOCK_MONOTONIC`).
+pub fn monotonic() -> Duration {
+    let now = rustix::time::clock_gettime(ClockId::Monotonic);
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+}
+
 /// Returns how many seconds the local zone is east of UTC at a Unix time,
 /// and the zone's abbreviation; UTC if the zone is unknown.
 pub fn local_offset(unix: i64) -> (i32, String) {

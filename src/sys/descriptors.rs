@@ -19,6 +19,20 @@ pub fn place(fd: impl AsFd, at: RawFd) -> Result<()> {
     check(rc.into(), || format!("dup2({fd}, {at})"))
 }
 
+/// Takes over a descriptor that the process was started with, and makes it
+/// close-on-exec. To be called once for a number, before anything else is
+/// opened: what this process opened itself has an owner already.
+///
+/// # Errors
+/// EBADF if no descriptor has that number.
+pub fn adopt(number: RawFd) -> Result<OwnedFd> {
+    // SAFETY: plain numbers.
+    let rc = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+    check(rc.into(), || format!("fcntl({number}, F_SETFD)"))?;
+    // SAFETY: it is open, and by the caller's word nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
 /// Copies `fd` to a number that is at least `least`, close-on-exec.
 pub fn copy_above(fd: impl AsFd, least: RawFd) -> Result<OwnedFd> {
     let fd = fd.as_fd().as_raw_fd();

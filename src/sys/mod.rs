@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod credentials;
 pub mod descriptors;
+pub mod environment;
 pub mod errno;
 mod error;
 pub mod fs;

@@ -3,6 +3,7 @@
 
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
+use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -193,6 +194,68 @@ pub fn listen_unix_closed(path: &Path, backlog: i32) -> Result<UnixListener> {
             .map_err(|e| failed("listen(…)", e))?;
         Ok(listener)
     })
+}
+
+/// A socket that listens, by the family of its address.
+#[derive(Debug)]
+pub enum Listening {
+    /// AF_UNIX.
+    Unix(UnixListener),
+    /// AF_INET or AF_INET6.
+    Tcp(TcpListener),
+}
+
+/// What keeps a descriptor from being a [`Listening`] socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// It is something else than a socket.
+    NotASocket,
+    /// It carries messages, not a stream.
+    NotAStream,
+    /// Nobody has called listen(2) on it.
+    NotListening,
+    /// Its address is of another family.
+    Family,
+}
+
+/// Finds out what kind of listening socket a descriptor is.
+pub fn listening(fd: OwnedFd) -> std::result::Result<Listening, Unfit> {
+    use rustix::net::{AddressFamily, SocketType, getsockname, sockopt};
+    let kind = sockopt::socket_type(&fd).map_err(|_| Unfit::NotASocket)?;
+    if kind != SocketType::STREAM {
+        return Err(Unfit::NotAStream);
+    }
+    if !matches!(sockopt::socket_acceptconn(&fd), Ok(true)) {
+        return Err(Unfit::NotListening);
+    }
+    let address = getsockname(&fd).map_err(|_| Unfit::Family)?;
+    match address.address_family() {
+        AddressFamily::UNIX => Ok(Listening::Unix(fd.into())),
+        AddressFamily::INET | AddressFamily::INET6 => {
+            Ok(Listening::Tcp(fd.into()))
+        }
+        _ => Err(Unfit::Family),
+    }
+}
+
+/// Tells whether somebody listens on the Unix socket at `path`, without
+/// waiting for anything: a full backlog (EAGAIN) belongs to the living.
+pub fn is_answered_unix(path: &Path) -> Result<bool> {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+    let tried = through_parent(path, "connect", |short| {
+        let socket = rustix::net::socket_with(
+            AddressFamily::UNIX,
+            SocketType::STREAM,
+            SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+            None,
+        )?;
+        Ok(rustix::net::connect(&socket, &SocketAddrUnix::new(short)?)?)
+    });
+    match tried {
+        Err(e) if e.errno() == libc::ECONNREFUSED => Ok(false),
+        Err(e) if e.errno() == libc::ENOENT => Err(e),
+        _ => Ok(true),
+    }
 }
 
 /// Connects to the Unix socket at `path`, however long the path is.

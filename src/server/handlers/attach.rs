@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::{AttachOptions, Connection, Engine, Framing, Streams};
-use crate::server::{Error, Exchange, Hijack, Hijacked};
+use crate::server::{Access, Error, Exchange, Hijack, Hijacked};
 
 /// Hands the client's connection to the container. The engine has no part
 /// in it from then on.
@@ -18,6 +18,9 @@ pub fn attach(
         stdout: query.flag("stdout"),
         stderr: query.flag("stderr"),
     };
+    if streams.stdin {
+        exchange.require(Access::Full)?;
+    }
     let options = AttachOptions {
         streams,
         logs: query.flag("logs"),
