@@ -14,12 +14,12 @@ const USUAL: &str = "unix://";
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 
 /// What dockerd says of the API at an open port.
-const SAME_AS_ROOT: &str = "
-         Access to the remote API is equivalent to root access on the host. Refer
-         to the 'Docker daemon attack surface' section in the documentation for
-         more information: https://docs.docker.com/go/attack-surface/
-In future versions this will be a hard failure preventing the daemon from \
-starting! Learn more at: https://docs.docker.com/go/api-security/";
+const SAME_AS_ROOT: &str = "\n\x20        Access to the remote API is \
+equivalent to root access on the host. Refer\n\x20        to the 'Docker \
+daemon attack surface' section in the documentation for\n\x20        more \
+information: https://docs.docker.com/go/attack-surface/\nIn future versions \
+this will be a hard failure preventing the daemon from starting! Learn more \
+at: https://docs.docker.com/go/api-security/";
 
 /// Binds every address of the options; warns of those that are open to
 /// other hosts.

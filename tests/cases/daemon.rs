@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::Duration;
 
@@ -84,24 +84,6 @@ fn early_clients_wait_and_are_served() {
     drop(stream);
     daemon.get("/_ping").is(200);
     daemon.get("/info").is(200);
-}
-
-#[test]
-fn systemd_is_told_when_clients_are_served() {
-    let mut daemon = Daemon::prepare(&[]);
-    let path = daemon.directory.join("notify");
-    let socket = UnixDatagram::bind(&path).expect("/tmp takes a socket");
-    socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out");
-    daemon.environment("NOTIFY_SOCKET", path.to_str().expect("UTF-8"));
-    daemon.launch_only();
-    let mut buffer = [0; 256];
-    let mut said = String::new();
-    while !said.contains("READY=1") {
-        let length = socket.recv(&mut buffer).expect("a message");
-        said.push_str(&String::from_utf8_lossy(&buffer[..length]));
-        said.push('\n');
-    }
-    daemon.get("/_ping").is(200);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! subnet. `Drop` ends it and fails the case when something was left.
 
 use std::fs::{self, File};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::{SOON, host, until, within};
+use super::{SOON, host, passed, until, within};
 
 /// The name under which every case imports its image.
 pub const IMAGE: &str = "busybox";
@@ -28,6 +29,9 @@ pub struct Daemon {
     may_leave: bool,
     own_subnet: bool,
     exec_below: String,
+    data: PathBuf,
+    passed: passed::Passed,
+    has_addresses: bool,
 }
 
 impl Daemon {
@@ -66,6 +70,9 @@ impl Daemon {
         Daemon {
             bridge: format!("skt{:x}-{number}", own % 0xf_ffff),
             subnet,
+            data: directory.join("data"),
+            passed: passed::Passed::default(),
+            has_addresses: true,
             directory,
             flags: flags.iter().map(|flag| flag.to_string()).collect(),
             environment: Vec::new(),
@@ -92,7 +99,7 @@ impl Daemon {
     }
 
     pub fn data(&self) -> PathBuf {
-        self.directory.join("data")
+        self.data.clone()
     }
 
     pub fn exec(&self) -> PathBuf {
@@ -106,6 +113,27 @@ impl Daemon {
     /// Lets the daemon choose its subnet at the next start.
     pub fn forget_subnet(&mut self) {
         self.own_subnet = false;
+    }
+
+    /// Starts it on the data root of another one.
+    pub fn use_root_of(&mut self, other: &Daemon) {
+        self.data = other.data();
+    }
+
+    /// Gives it sockets at its start, as systemd does: at most two, with
+    /// their names.
+    pub fn pass(&mut self, names: &str, sockets: Vec<OwnedFd>) {
+        self.passed = passed::Passed::new(names, sockets);
+    }
+
+    /// Starts it without a `-H`, in a mount namespace with an empty /run.
+    pub fn without_addresses(&mut self) {
+        self.has_addresses = false;
+    }
+
+    /// Says that the sockets are for another process.
+    pub fn pass_to(&mut self, pid: &str) {
+        self.passed.pid = pid.into();
     }
 
     /// Puts the run directory below more than 107 bytes of path.
@@ -128,10 +156,12 @@ impl Daemon {
     /// The command that starts this daemon.
     pub fn command(&self) -> Command {
         let mut command = Command::new(program());
+        command.arg("-d");
+        if self.has_addresses {
+            let socket = format!("unix://{}", self.socket().display());
+            command.arg("-H").arg(socket);
+        }
         command
-            .arg("-d")
-            .arg("-H")
-            .arg(format!("unix://{}", self.socket().display()))
             .arg("--data-root")
             .arg(self.data())
             .arg("--exec-root")
@@ -155,12 +185,14 @@ impl Daemon {
         let path = self.directory.join("log");
         let log = File::options().create(true).append(true).open(path);
         let log = log.expect("the log can be written");
-        let child = self
-            .command()
+        let mut command = match self.has_addresses {
+            true => self.command(),
+            false => passed::with_own_run(&self.command()),
+        };
+        command
             .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a second descriptor"))
-            .stderr(log)
-            .spawn();
+            .stdout(log.try_clone().expect("a second descriptor"));
+        let child = self.passed.wrap(command).stderr(log).spawn();
         self.child = Some(child.expect("the program starts"));
     }
 

@@ -9,6 +9,7 @@ pub mod daemon;
 pub mod host;
 pub mod hostile;
 pub mod image;
+pub mod passed;
 pub mod recorded;
 pub mod registry;
 pub mod talk;

@@ -2,7 +2,7 @@
 //! share a mistake with the product's.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -133,8 +133,14 @@ impl Wire {
     /// Connects to a TCP port of the loopback.
     #[track_caller]
     pub fn tcp(port: u16) -> Wire {
-        let socket = TcpStream::connect(("127.0.0.1", port))
-            .unwrap_or_else(|cause| panic!("port {port}: {cause}"));
+        Wire::at((Ipv4Addr::LOCALHOST, port).into())
+    }
+
+    /// Connects to a TCP address.
+    #[track_caller]
+    pub fn at(address: SocketAddr) -> Wire {
+        let socket = TcpStream::connect(address)
+            .unwrap_or_else(|cause| panic!("{address}: {cause}"));
         socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
         socket.set_write_timeout(Some(PATIENCE)).expect("a time-out");
         Wire::over(Socket::Tcp(socket))
