@@ -332,16 +332,21 @@ impl Drop for Listener {
     }
 }
 
-/// Waits until a client has come, or the listener ends.
+/// Waits until a client has come, or the listener ends. One that somebody
+/// else has shut down is of no use any more: a non-blocking accept on a Unix
+/// socket would only say EAGAIN, for ever.
 fn await_client(socket: BorrowedFd<'_>, ending: &EventFd) -> io::Result<()> {
     let mut fds = [
         PollFd::new(&socket, PollFlags::IN),
         PollFd::new(ending, PollFlags::IN),
     ];
     poll::poll(&mut fds, None)?;
-    match fds[1].revents().is_empty() {
-        true => Ok(()),
-        false => Err(io::ErrorKind::Interrupted.into()),
+    if !fds[1].revents().is_empty() {
+        return Err(io::ErrorKind::Interrupted.into());
+    }
+    match fds[0].revents().intersects(PollFlags::HUP | PollFlags::NVAL) {
+        true => Err(io::Error::from_raw_os_error(sys::errno::EINVAL)),
+        false => Ok(()),
     }
 }
 

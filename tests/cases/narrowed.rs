@@ -79,7 +79,7 @@ fn a_read_socket_changes_nothing() {
     narrowed.daemon.run("web", "sleep 1000");
     for (method, target, operation, needed) in [
         ("POST", "/containers/web/stop", "ContainerStop", "control"),
-        ("POST", "/v1.14/containers/web/kill", "ContainerKill", "control"),
+        ("POST", "/v1.30/containers/web/kill", "ContainerKill", "control"),
         ("POST", "/containers/web/wait", "ContainerWait", "control"),
         ("GET", "/containers/web/logs?stdout=1", "ContainerLogs", "control"),
         ("POST", "/containers/web/attach", "ContainerAttach", "control"),
