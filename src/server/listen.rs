@@ -377,6 +377,35 @@ mod tests {
     }
 
     #[test]
+    fn clients_are_accepted_in_the_order_in_which_they_came() {
+        use std::io::{Read, Write};
+        let path = std::env::temp_dir()
+            .join(format!("skiff-order-{}", std::process::id()));
+        let unix = format!("unix://{}", path.display());
+        let mut binder = Binder::default();
+        binder.bind(&Host::parse(&unix).unwrap()).unwrap();
+        binder.bind(&Host::parse("tcp://127.0.0.1:0").unwrap()).unwrap();
+        let listeners = binder.finish();
+        let port = listeners[1].tcp_address().unwrap();
+        let mut clients = Vec::new();
+        for number in 0..200u8 {
+            let unix = sys::socket::connect_unix(&path).unwrap();
+            let tcp = TcpStream::connect(port).unwrap();
+            for mut client in [Stream::Unix(unix), Stream::Tcp(tcp)] {
+                client.write_all(&[number]).unwrap();
+                clients.push(client);
+            }
+        }
+        for listener in &listeners {
+            for number in 0..200 {
+                let mut said = [0];
+                listener.accept().unwrap().read_exact(&mut said).unwrap();
+                assert_eq!(said, [number], "{}", listener.address());
+            }
+        }
+    }
+
+    #[test]
     fn an_address_is_bound_once() {
         let path = std::env::temp_dir()
             .join(format!("skiff-twice-{}", std::process::id()));

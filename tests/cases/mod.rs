@@ -7,6 +7,7 @@ mod daemon;
 mod docker_cli;
 mod dockerd;
 mod events;
+mod gate;
 mod http;
 mod image;
 mod lifecycle;
