@@ -176,8 +176,15 @@ impl Wire {
         headers: &[(&str, &str)],
         body: Option<&[u8]>,
     ) {
+        // As clients do: what a Unix socket's host is does not matter.
+        let host = match &self.socket {
+            Socket::Unix(_) => "docker".to_string(),
+            Socket::Tcp(socket) => socket
+                .peer_addr()
+                .map_or_else(|_| "gone".into(), |at| at.to_string()),
+        };
         let mut head =
-            format!("{method} {target} HTTP/1.1\r\nHost: docker\r\n");
+            format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n");
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
