@@ -58,7 +58,14 @@ impl Attached {
         !self.early.is_empty() || self.stream.has_pending_input()
     }
 
-    /// Says that no more input comes; output still does.
+    /// Tells whether something that was written waits for room; a flush
+    /// sends it on.
+    pub fn wants_write(&self) -> bool {
+        self.stream.wants_write()
+    }
+
+    /// Says that no more input comes; output still does. To be called again
+    /// while there is no room (`WouldBlock`).
     pub fn shutdown_write(&self) -> io::Result<()> {
         self.stream.shutdown_write()
     }

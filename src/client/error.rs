@@ -30,6 +30,9 @@ pub enum Error {
         /// What the daemon says.
         message: String,
     },
+    /// No TLS session with the daemon; what was tried, how it failed, and
+    /// what can be done.
+    Tls(String),
     /// The exchange broke down.
     Http(http::Error),
     /// The answer is not what it should be.
@@ -46,15 +49,23 @@ impl Error {
         target: &str,
         source: http::Error,
     ) -> Error {
+        let method = match method {
+            "HEAD" => "Head",
+            "POST" => "Post",
+            "DELETE" => "Delete",
+            _ => "Get",
+        };
+        if let Some(advice) = advice(host, &source) {
+            let scheme = host.scheme();
+            let host = host.to_string();
+            let place = host.trim_start_matches("tcp://");
+            return Error::Tls(format!(
+                "{method} \"{scheme}://{place}{target}\": {source}{advice}"
+            ));
+        }
         if let http::Error::Connect { source: cause, .. } = &source
             && cause.kind() == io::ErrorKind::PermissionDenied
         {
-            let method = match method {
-                "HEAD" => "Head",
-                "POST" => "Post",
-                "DELETE" => "Delete",
-                _ => "Get",
-            };
             let escaped = host.to_string().replace('/', "%2F");
             let escaped = escaped.trim_start_matches("unix:%2F%2F");
             let detail =
@@ -107,6 +118,7 @@ impl fmt::Display for Error {
             Error::Daemon { message, .. } => {
                 write!(f, "Error response from daemon: {message}")
             }
+            Error::Tls(text) => write!(f, "error during connect: {text}"),
             Error::Http(source) => write!(f, "error during connect: {source}"),
             Error::Answer(source) => write!(f, "invalid answer: {source}"),
             Error::Stream(source) => source.fmt(f),
@@ -123,4 +135,65 @@ impl std::error::Error for Error {
             _ => None,
         }
     }
+}
+
+/// Says what can be done about a failure of TLS; none: it is another one.
+fn advice(host: &Host, error: &http::Error) -> Option<String> {
+    use rustls::{AlertDescription as Alert, CertificateError as Bad};
+    let tls = host.tls();
+    let http::Error::Tls { source, .. } = error else {
+        // What an alert of a daemon with TLS looks like to HTTP.
+        let is_garbled = matches!(error, http::Error::Head(_));
+        let is_plain = matches!(host, Host::Tcp { tls: None, .. });
+        return (is_garbled && is_plain).then(|| {
+            "\n* Are you trying to connect to a TLS-enabled daemon without \
+             TLS?"
+                .to_owned()
+        });
+    };
+    let advice = match http::tls::inner(source) {
+        Some(rustls::Error::InvalidMessage(_)) => {
+            "the daemon does not speak TLS there: leave --tls, --tlsverify \
+             and DOCKER_TLS_VERIFY out, or use its TLS port"
+                .to_owned()
+        }
+        Some(rustls::Error::InvalidCertificate(bad)) => match bad {
+            Bad::UnknownIssuer | Bad::Other(_) | Bad::BadSignature => {
+                let ca = tls.map(|tls| tls.ca.display().to_string());
+                format!(
+                    "the daemon's certificate is not signed by {}: name its \
+                     authority with --tlscacert",
+                    ca.unwrap_or_default()
+                )
+            }
+            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
+                "call the daemon by a name of its certificate, or have one \
+                 made for the name that it is called by"
+                    .to_owned()
+            }
+            _ => return Some(String::new()),
+        },
+        Some(rustls::Error::AlertReceived(
+            Alert::CertificateRequired
+            | Alert::BadCertificate
+            | Alert::UnknownCA
+            | Alert::CertificateUnknown
+            | Alert::CertificateExpired
+            | Alert::UnsupportedCertificate
+            | Alert::DecryptError
+            | Alert::HandshakeFailure,
+        )) => match tls.and_then(|tls| tls.identity.as_ref()) {
+            Some((certificate, _)) => format!(
+                "the daemon does not take the certificate {}: it has to be \
+                 signed by the daemon's CA for clients, and be in its time",
+                certificate.display()
+            ),
+            None => "the daemon has client authentication (--tlsverify) \
+                     enabled, and no certificate was sent: name one with \
+                     --tlscert and --tlskey"
+                .to_owned(),
+        },
+        _ => return Some(String::new()),
+    };
+    Some(format!("\n* {advice}"))
 }

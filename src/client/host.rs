@@ -98,6 +98,22 @@ impl Host {
         }
     }
 
+    /// How TLS is used, if it is.
+    pub fn tls(&self) -> Option<&Tls> {
+        match self {
+            Host::Unix(_) => None,
+            Host::Tcp { tls, .. } => tls.as_ref(),
+        }
+    }
+
+    /// What addresses of the daemon begin with.
+    pub fn scheme(&self) -> &'static str {
+        match self.tls() {
+            Some(_) => "https",
+            None => "http",
+        }
+    }
+
     /// Loads what TLS needs and gives the address to connect to.
     pub(super) fn address(&self) -> Result<Address> {
         let (host, port, tls) = match self {
@@ -193,12 +209,7 @@ impl fmt::Display for Ssh {
 
 /// Says which of the files cannot be used, and why.
 fn refusal(tls: &Tls, error: &tls::Error) -> String {
-    let path = match error {
-        tls::Error::Read(path, _)
-        | tls::Error::Empty(path)
-        | tls::Error::Root(path, _)
-        | tls::Error::Identity(path, _) => path,
-    };
+    let path = error.path();
     match *path == tls.ca {
         true => format!("Couldn't read ca cert {}: {error}", path.display()),
         false => {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::http::tls::ServerError;
 use crate::server::accept::Lost;
 use crate::server::listen;
 
@@ -15,6 +16,8 @@ pub enum Error {
     Path(PathBuf, std::io::Error),
     /// Another daemon runs.
     Running(PathBuf, i32),
+    /// TLS cannot be used with these files.
+    Tls(ServerError),
     /// An address cannot be listened on.
     Listen(String, listen::Error),
     /// A thread or a signal descriptor cannot be made.
@@ -39,6 +42,7 @@ impl fmt::Display for Error {
             Error::Listen(host, e) => {
                 write!(f, "failed to load listeners: {host}: {e}")
             }
+            Error::Tls(e) => e.fmt(f),
             Error::Engine(e) => write!(f, "failed to start daemon: {e}"),
             Error::Lost(e) => e.fmt(f),
         }

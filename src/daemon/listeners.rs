@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Error;
+use super::{Error, tls};
 use crate::cli::DaemonOptions;
 use crate::server::accept::Accepting;
 use crate::server::inherited::Inherited;
@@ -33,6 +33,7 @@ pub(super) fn bind(
         false => &options.hosts[..],
     };
     let mut binder = Binder::new(&options.group, inherited);
+    binder.tls = tls::load(options)?;
     for text in hosts {
         let failed = |e| Error::Listen(text.clone(), e);
         let host = Host::parse(text).map_err(listen::Error::Address);
@@ -74,7 +75,7 @@ fn openness(options: &DaemonOptions, listener: &Listener) -> Option<String> {
         false => Some(format!(
             "API is accessible on http://{at} without encryption."
         )),
-        true if options.tls_verify => None,
+        true if tls::verifies(options) => None,
         true => Some(format!(
             "API is accessible on https://{at} without TLS client verification."
         )),

@@ -16,6 +16,7 @@ mod pid_file;
 mod program;
 mod settings;
 mod signals;
+mod tls;
 
 use std::fmt;
 use std::sync::Arc;

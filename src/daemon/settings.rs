@@ -12,9 +12,6 @@ use crate::server;
 /// Checks the options and makes the directories they name.
 pub(super) fn engine(options: &DaemonOptions) -> Result<Settings, Error> {
     let bad = |text: String| Err(Error::Option(text));
-    if options.tls || options.tls_verify {
-        return bad("TLS listeners are not supported by this build".into());
-    }
     if options.log_driver != "json-file" || !options.log_opts.is_empty() {
         return bad(
             "only the log driver json-file without options is supported as \

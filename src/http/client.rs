@@ -128,6 +128,7 @@ impl Connection {
     pub fn is_stale(&self) -> bool {
         let now = Some(std::time::Duration::ZERO);
         !self.input.is_empty()
+            || self.stream.has_pending_input()
             || crate::sys::poll::wait_readable(&self.stream, now)
                 .unwrap_or(true)
     }
@@ -142,6 +143,7 @@ impl Connection {
         // A server may refuse a body while it is being sent and close: then
         // its answer tells more than the failed write.
         let head = match (self.read_head(), sent) {
+            (Err(refused @ Error::Tls { .. }), _) => return Err(refused),
             (Err(_), Err(sent)) => return Err(sent),
             (head, _) => head?,
         };

@@ -153,7 +153,7 @@ fn open_tls(
         .set_read_timeout(Some(left))
         .and_then(|()| stream.set_write_timeout(Some(left)));
     settled.map_err(|e| Error::Io(Phase::Handshake, e))?;
-    match stream.handshake() {
+    match stream.handshake(deadline) {
         Ok(()) => Ok(stream),
         Err(e) => match Error::from_io(Phase::Handshake, e) {
             Error::Io(_, source) => Err(failed(source)),

@@ -71,6 +71,15 @@ pub enum Error {
 impl Error {
     /// Sorts a failed read or write into time-outs, closings and the rest.
     pub fn from_io(phase: Phase, error: io::Error) -> Error {
+        // With TLS 1.3 a server's refusal comes after the handshake.
+        if matches!(phase, Phase::Send | Phase::Wait)
+            && matches!(
+                tls::inner(&error),
+                Some(rustls::Error::AlertReceived(_))
+            )
+        {
+            return Error::Tls { host: String::new(), source: error };
+        }
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                 Error::TimedOut(phase)
@@ -121,9 +130,10 @@ impl fmt::Display for Error {
                 let why = reason(source);
                 write!(f, "dial {network} {address}: connect: {why}")
             }
-            Error::Tls { host, source } => {
-                write!(f, "tls: {host}: {source}")
-            }
+            Error::Tls { host, source } => match tls::inner(source) {
+                Some(e) => f.write_str(&tls::words(e, host)),
+                None => write!(f, "tls: {host}: {}", reason(source)),
+            },
             Error::Settings(e) => write!(f, "{e}"),
             Error::TimedOut(Phase::Connect) => f.write_str("i/o timeout"),
             Error::TimedOut(Phase::Handshake) => {

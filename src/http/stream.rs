@@ -4,9 +4,10 @@ use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+pub use super::session::PlainHttp;
+use super::session::Tls;
 use crate::sys;
 
 /// A connected stream. A shared reference reads and writes too, so that a
@@ -21,14 +22,6 @@ pub enum Stream {
     Tls(Box<Tls>),
 }
 
-/// A TLS session and its socket.
-#[derive(Debug)]
-pub struct Tls {
-    socket: TcpStream,
-    /// The session's keys and record buffers.
-    session: Mutex<rustls::Connection>,
-}
-
 /// Who is at the other end of a [`Stream`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
@@ -40,31 +33,23 @@ pub enum Peer {
     Unknown,
 }
 
-impl Tls {
-    fn lock(&self) -> MutexGuard<'_, rustls::Connection> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Stream {
     /// Joins a TLS session with its socket.
     pub fn tls(
         session: impl Into<rustls::Connection>,
         socket: TcpStream,
     ) -> Stream {
-        let session = Mutex::new(session.into());
-        Stream::Tls(Box::new(Tls { socket, session }))
+        Stream::Tls(Box::new(Tls::new(session.into(), socket)))
     }
 
-    /// Carries the TLS handshake out; a plain stream has none.
-    pub fn handshake(&self) -> io::Result<()> {
-        let Stream::Tls(tls) = self else { return Ok(()) };
-        let mut socket = &tls.socket;
-        let mut session = tls.lock();
-        while session.is_handshaking() {
-            session.complete_io(&mut socket)?;
+    /// Carries the TLS handshake out until `deadline` (`TimedOut`); a plain
+    /// stream has none. A client that speaks HTTP without TLS ends it with
+    /// a [`PlainHttp`].
+    pub fn handshake(&self, deadline: Instant) -> io::Result<()> {
+        match self {
+            Stream::Tls(tls) => tls.handshake(deadline),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Makes a second handle on a plain stream. A TLS session cannot be
@@ -77,20 +62,14 @@ impl Stream {
         }
     }
 
-    /// Ends the outgoing direction; the peer reads an end of file.
+    /// Ends the outgoing direction; the peer reads an end of file. With TLS
+    /// and a stream that does not wait it may have to be called again, once
+    /// there is room (`WouldBlock`).
     pub fn shutdown_write(&self) -> io::Result<()> {
         match self {
             Stream::Unix(s) => s.shutdown(Shutdown::Write),
             Stream::Tcp(s) => s.shutdown(Shutdown::Write),
-            Stream::Tls(tls) => {
-                let mut session = tls.lock();
-                session.send_close_notify();
-                let mut socket = &tls.socket;
-                while session.wants_write() {
-                    session.write_tls(&mut socket)?;
-                }
-                tls.socket.shutdown(Shutdown::Write)
-            }
+            Stream::Tls(tls) => tls.shutdown_write(),
         }
     }
 
@@ -99,7 +78,7 @@ impl Stream {
         match self {
             Stream::Unix(s) => s.set_read_timeout(t),
             Stream::Tcp(s) => s.set_read_timeout(t),
-            Stream::Tls(tls) => tls.socket.set_read_timeout(t),
+            Stream::Tls(tls) => tls.socket().set_read_timeout(t),
         }
     }
 
@@ -108,7 +87,7 @@ impl Stream {
         match self {
             Stream::Unix(s) => s.set_write_timeout(t),
             Stream::Tcp(s) => s.set_write_timeout(t),
-            Stream::Tls(tls) => tls.socket.set_write_timeout(t),
+            Stream::Tls(tls) => tls.socket().set_write_timeout(t),
         }
     }
 
@@ -117,19 +96,21 @@ impl Stream {
         match self {
             Stream::Unix(s) => s.set_nonblocking(nonblocking),
             Stream::Tcp(s) => s.set_nonblocking(nonblocking),
-            Stream::Tls(tls) => tls.socket.set_nonblocking(nonblocking),
+            Stream::Tls(tls) => tls.socket().set_nonblocking(nonblocking),
         }
     }
 
-    /// Returns whether decrypted bytes wait inside of the TLS session, which
-    /// `poll` cannot see.
+    /// Returns whether a read gives something at once, decrypted bytes or
+    /// the end, that waits inside of the TLS session where `poll` cannot see
+    /// it.
     pub fn has_pending_input(&self) -> bool {
-        let Stream::Tls(tls) = self else { return false };
-        let mut session = tls.lock();
-        match session.process_new_packets() {
-            Ok(state) => state.plaintext_bytes_to_read() > 0,
-            Err(_) => true,
-        }
+        matches!(self, Stream::Tls(tls) if tls.has_pending_input())
+    }
+
+    /// Returns whether encrypted bytes wait for room, on a stream that does
+    /// not: `flush` sends them on.
+    pub fn wants_write(&self) -> bool {
+        matches!(self, Stream::Tls(tls) if tls.wants_write())
     }
 
     /// Turns a plain stream into its descriptor; gives a TLS one back.
@@ -146,12 +127,21 @@ impl Stream {
         matches!(self, Stream::Tls(_))
     }
 
+    /// Returns the TCP socket below, if there is one.
+    pub fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Stream::Unix(_) => None,
+            Stream::Tcp(s) => Some(s),
+            Stream::Tls(tls) => Some(tls.socket()),
+        }
+    }
+
     /// Returns who is at the other end.
     pub fn peer(&self) -> Peer {
         let socket = match self {
             Stream::Unix(s) => return Peer::Unix(sys::socket::peer(s).ok()),
             Stream::Tcp(s) => s,
-            Stream::Tls(tls) => &tls.socket,
+            Stream::Tls(tls) => tls.socket(),
         };
         socket.peer_addr().map_or(Peer::Unknown, Peer::Tcp)
     }
@@ -163,17 +153,7 @@ impl Read for &Stream {
             let got = match self {
                 Stream::Unix(s) => (&*s).read(buf),
                 Stream::Tcp(s) => (&*s).read(buf),
-                Stream::Tls(tls) => {
-                    let mut socket = &tls.socket;
-                    match &mut *tls.lock() {
-                        rustls::Connection::Client(c) => {
-                            rustls::Stream::new(c, &mut socket).read(buf)
-                        }
-                        rustls::Connection::Server(c) => {
-                            rustls::Stream::new(c, &mut socket).read(buf)
-                        }
-                    }
-                }
+                Stream::Tls(tls) => tls.read(buf),
             };
             match got {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
@@ -198,28 +178,15 @@ impl Write for &Stream {
                 [one] => (&*s).write(one),
                 _ => (&*s).write_vectored(bufs),
             },
-            Stream::Tls(tls) => {
-                let mut socket = &tls.socket;
-                match &mut *tls.lock() {
-                    rustls::Connection::Client(c) => {
-                        rustls::Stream::new(c, &mut socket).write_vectored(bufs)
-                    }
-                    rustls::Connection::Server(c) => {
-                        rustls::Stream::new(c, &mut socket).write_vectored(bufs)
-                    }
-                }
-            }
+            Stream::Tls(tls) => tls.write_vectored(bufs),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let Stream::Tls(tls) = self else { return Ok(()) };
-        let mut socket = &tls.socket;
-        let mut session = tls.lock();
-        while session.wants_write() {
-            session.write_tls(&mut socket)?;
+        match self {
+            Stream::Tls(tls) => tls.flush(),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -248,7 +215,7 @@ impl AsFd for Stream {
         match self {
             Stream::Unix(s) => s.as_fd(),
             Stream::Tcp(s) => s.as_fd(),
-            Stream::Tls(tls) => tls.socket.as_fd(),
+            Stream::Tls(tls) => tls.socket().as_fd(),
         }
     }
 }

@@ -216,10 +216,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Cause::Cancelled => f.write_str("context canceled"),
-            Cause::Http(error) => match tls_words(error) {
-                Some(words) => f.write_str(&words),
-                None => error.fmt(f),
-            },
+            Cause::Http(error) => error.fmt(f),
             Cause::Certs(error) => error.fmt(f),
             Cause::NoBasicCredentials => {
                 f.write_str("no basic auth credentials")
@@ -261,58 +258,6 @@ impl From<Error> for std::io::Error {
     fn from(error: Error) -> std::io::Error {
         std::io::Error::other(error)
     }
-}
-
-const UNKNOWN_AUTHORITY: &str = "x509: certificate signed by unknown authority";
-
-/// Says what is wrong with a server's TLS in Go's words, where users are
-/// known to look for them.
-fn tls_words(error: &http::Error) -> Option<String> {
-    use rustls::CertificateError as Bad;
-
-    let http::Error::Tls { host, source } = error else { return None };
-    let error = source.get_ref()?.downcast_ref::<rustls::Error>()?;
-    let why = match error {
-        rustls::Error::InvalidMessage(
-            rustls::InvalidMessage::InvalidContentType,
-        ) => {
-            let words = "http: server gave HTTP response to HTTPS client";
-            return Some(words.into());
-        }
-        rustls::Error::InvalidCertificate(bad) => match bad {
-            Bad::UnknownIssuer => UNKNOWN_AUTHORITY.into(),
-            // A self-signed one that nobody vouches for.
-            Bad::Other(other) if other.to_string() == "CaUsedAsEndEntity" => {
-                UNKNOWN_AUTHORITY.into()
-            }
-            Bad::Expired
-            | Bad::ExpiredContext { .. }
-            | Bad::NotValidYet
-            | Bad::NotValidYetContext { .. } => {
-                let now = crate::time::Timestamp::now();
-                format!(
-                    "x509: certificate has expired or is not yet valid: \
-                     current time {now}; is this machine's clock right?"
-                )
-            }
-            Bad::NotValidForNameContext { presented, .. } => {
-                // rustls writes `DnsName("a")` and `IpAddress(1.2.3.4)`.
-                let names: Vec<&str> = presented
-                    .iter()
-                    .filter_map(|name| name.split(['(', ')']).nth(1))
-                    .map(|name| name.trim_matches('"'))
-                    .collect();
-                let names = names.join(", ");
-                format!("x509: certificate is valid for {names}, not {host}")
-            }
-            Bad::NotValidForName => {
-                format!("x509: certificate is not valid for {host}")
-            }
-            other => format!("x509: {other}"),
-        },
-        other => return Some(format!("tls: {other}")),
-    };
-    Some(format!("tls: failed to verify certificate: {why}"))
 }
 
 #[cfg(test)]

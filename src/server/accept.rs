@@ -187,9 +187,13 @@ fn admit<S: Send + Sync + 'static>(
     }
 }
 
-/// Answers 503 without waiting for anything: this is the accept thread.
+/// Answers 503 without waiting for anything: this is the accept thread. A
+/// TLS client gets no answer, because that would take a handshake.
 fn turn_away(stream: &Stream, words: &str) {
     use std::io::Read;
+    if stream.is_tls() {
+        return;
+    }
     let _ = stream.set_nonblocking(true);
     let _ = send_refusal(&mut Outgoing::default(), stream, 503, words);
     let _ = sys::socket::shutdown(stream, Shutdown::Write);

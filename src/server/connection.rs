@@ -8,7 +8,6 @@
 //!      └─ malformed, too slow ─▶ 4xx ─▶ close
 //! ```
 
-use std::io::Read;
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,8 +16,10 @@ use crate::http::head::{self, Malformed, Request};
 use crate::http::input::Input;
 use crate::http::{Stream, stream::Peer};
 use crate::sys;
+use crate::sys::stream::{Moved, recv_now};
 
 use super::budget::Seat;
+use super::handshake;
 use super::reply::{JSON, Outgoing, Terms};
 use super::route::Access;
 use super::wrapper::{self, Next, push_error_body};
@@ -44,7 +45,7 @@ pub(super) struct Wire {
     /// The answer.
     pub out: Outgoing,
     /// The place among the listener's connections.
-    pub seat: Seat,
+    pub seat: Arc<Seat>,
 }
 
 /// What came instead of a head.
@@ -68,10 +69,14 @@ pub(super) fn serve<S>(
         head: Request::default(),
         path: String::new(),
         out: Outgoing::with_cors(server.cors.clone()),
-        seat,
+        seat: Arc::new(seat),
     };
     if let Err(e) = prepare(&wire, &server.settings) {
         log::debug!("a connection cannot be served: {e}");
+        return;
+    }
+    let limit = server.settings.head_timeout;
+    if !wire.stream.as_deref().is_some_and(|s| handshake::carry_out(s, limit)) {
         return;
     }
     loop {
@@ -99,12 +104,12 @@ pub(super) fn serve<S>(
 fn prepare(wire: &Wire, settings: &Settings) -> std::io::Result<()> {
     let Some(stream) = &wire.stream else { return Ok(()) };
     stream.set_write_timeout(Some(settings.write_timeout))?;
-    if let Stream::Tcp(socket) = &**stream {
+    if let Some(socket) = stream.tcp() {
         socket.set_nodelay(true)?;
         // A peer that vanished without a word would hold its seat for ever.
         sys::socket::set_tcp_keepalive(socket, Duration::from_secs(60))?;
     }
-    stream.handshake()
+    Ok(())
 }
 
 /// Reads and parses one head. Silence before its first byte is not bounded:
@@ -208,20 +213,28 @@ fn linger(wire: &mut Wire) {
     if stream.shutdown_write().is_err() {
         return;
     }
-    let end = Instant::now() + LINGER;
-    let (mut waste, mut left) = ([0; 4096], MAX_LINGER);
+    drain(&stream, LINGER, MAX_LINGER);
+}
+
+/// Throws away what a client still sends, until it closes or `patience` is
+/// over, or it sent more than `most` bytes; then closes. The bytes are those
+/// of the socket: nobody has to decrypt them.
+pub(super) fn drain(stream: &Stream, patience: Duration, most: usize) {
+    let end = Instant::now() + patience;
+    let (mut waste, mut left) = ([0; 4096], most);
     loop {
         let time = end.saturating_duration_since(Instant::now());
-        let ready = sys::poll::wait_readable(&stream, Some(time));
+        let ready = sys::poll::wait_readable(stream, Some(time));
         if !matches!(ready, Ok(true)) || time.is_zero() {
             break;
         }
-        match (&*stream).read(&mut waste) {
-            Ok(n) if n > 0 && n <= left => left -= n,
+        match recv_now(stream, &mut waste) {
+            Moved::Bytes(n) if n <= left => left -= n,
+            Moved::Nothing => {}
             _ => break,
         }
     }
-    let _ = sys::socket::shutdown(&*stream, Shutdown::Both);
+    let _ = sys::socket::shutdown(stream, Shutdown::Both);
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ use crate::wait::{self, Ready};
 use super::budget::Seat;
 use super::error::Error;
 use super::hidden::hide_environment;
+use super::relay;
 use super::reply::{Framing, JSON, Outgoing, Terms};
 use super::route::{Access, Method, Variables};
 use super::statistics::Statistics;
@@ -63,8 +64,9 @@ pub enum Hijack {
 /// A stream that has left HTTP.
 #[derive(Debug)]
 pub struct Hijacked {
-    /// The stream; nothing of an answer was sent on it yet.
-    pub stream: Stream,
+    /// The client's socket, or what stands for it where TLS is spoken;
+    /// nothing of an answer was sent on it yet.
+    pub socket: OwnedFd,
     /// What the client has sent behind its request already.
     pub early: Vec<u8>,
     /// The head of the answer, to be sent before anything else.
@@ -95,7 +97,7 @@ pub struct Exchange<'c> {
     pub(super) stream: &'c mut Option<Arc<Stream>>,
     pub(super) input: &'c mut Input,
     pub(super) out: &'c mut Outgoing,
-    pub(super) seat: &'c Seat,
+    pub(super) seat: &'c Arc<Seat>,
     pub(super) statistics: &'c Statistics,
     pub(super) terms: Terms,
     pub(super) progress: Progress,
@@ -341,12 +343,26 @@ impl<'c> Exchange<'c> {
         stream.set_write_timeout(None).map_err(Error::lost)?;
         let head = self.out.hijack_head(upgrade, content_type);
         self.progress = Progress::Hijacked;
-        // The listener's table lets go of the stream: it is ours alone now.
-        self.seat.leave();
         let stream = self.stream.take().expect(NOT_HIJACKED);
-        let stream = Arc::try_unwrap(stream)
-            .or_else(|shared| shared.try_clone().map_err(Error::lost))?;
-        Ok(Hijacked { stream, early: self.input.take(), head })
+        let socket = match stream.is_tls() {
+            true => relay::start(stream, self.seat.clone())
+                .map_err(Error::lost)?
+                .into(),
+            false => {
+                // The listener's table lets go of the stream: it is ours
+                // alone now.
+                self.seat.leave();
+                let stream = Arc::try_unwrap(stream);
+                stream
+                    .or_else(|shared| shared.try_clone())
+                    .and_then(|stream| {
+                        let tls = |_| io::ErrorKind::Unsupported.into();
+                        stream.into_fd().map_err(tls)
+                    })
+                    .map_err(Error::lost)?
+            }
+        };
+        Ok(Hijacked { socket, early: self.input.take(), head })
     }
 
     /// Returns the client's descriptor: it polls as `RDHUP`, `HUP` or `ERR`

@@ -96,7 +96,8 @@ fn slow(state: &State, x: &mut Exchange<'_>) -> Done {
 }
 
 fn attach(_: &State, x: &mut Exchange<'_>) -> Done {
-    let Hijacked { mut stream, early, head } = x.hijack(Hijack::Multiplexed)?;
+    let Hijacked { socket, early, head } = x.hijack(Hijack::Multiplexed)?;
+    let mut stream = UnixStream::from(socket);
     stream.write_all(&head)?;
     stream.write_all(b"early:").and_then(|()| stream.write_all(&early))?;
     let mut rest = String::new();

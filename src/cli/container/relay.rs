@@ -188,9 +188,10 @@ impl Relay {
         let (mut pending, mut piece) = (Vec::new(), vec![0; PIECE]);
         loop {
             if input.is_none() && owes_end && pending.is_empty() {
-                owes_end = false;
-                // A stream that is closed already needs no end.
-                let _ = attached.shutdown_write();
+                // A stream that is closed already needs no end; one without
+                // room gets it later.
+                let told = attached.shutdown_write();
+                owes_end = told.is_err_and(|e| is_retry(&e));
             }
             let ready = self.wait(attached, input.as_ref(), &pending)?;
             if ready.signal
@@ -203,7 +204,10 @@ impl Relay {
             {
                 return Ok(End::Closed);
             }
-            if ready.stream_out {
+            if ready.stream_out && pending.is_empty() {
+                // Whether the stream is broken is what a read tells.
+                let _ = attached.flush();
+            } else if ready.stream_out {
                 match attached.write(&pending) {
                     Ok(n) => drop(pending.drain(..n)),
                     Err(error) if is_retry(&error) => {}
@@ -239,7 +243,7 @@ impl Relay {
         pending: &[u8],
     ) -> Result<Ready, Error> {
         let mut stream = PollFlags::IN;
-        if !pending.is_empty() {
+        if !pending.is_empty() || attached.wants_write() {
             stream |= PollFlags::OUT;
         }
         let has_early = attached.has_pending_input();

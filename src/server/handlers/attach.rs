@@ -33,13 +33,7 @@ pub fn attach(
         Framing::Multiplexed => Hijack::Multiplexed,
     };
     engine.connect_attached(attach, || {
-        let Hijacked { stream, early, head } = exchange.hijack(framing)?;
-        match stream.into_fd() {
-            Ok(socket) => Ok(Connection { socket, early, greeting: head }),
-            Err(_) => Err(Error::new(
-                501,
-                "attaching over TLS is not supported by this engine",
-            )),
-        }
+        let Hijacked { socket, early, head } = exchange.hijack(framing)?;
+        Ok(Connection { socket, early, greeting: head })
     })
 }

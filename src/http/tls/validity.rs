@@ -1,87 +1,7 @@
-//! A server whose own certificate is among the trusted roots, as
-//! `openssl req -x509` makes it for a private registry: a certificate of an
-//! authority, used by a server. webpki refuses that; Go and OpenSSL take
-//! it, and a file that the host's owner put in place says clearly enough
-//! whom to trust. Its name and its dates are still checked, and that the
-//! server has its key.
-
-use std::sync::Arc;
-
-use rustls::client::danger::{
-    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
-};
-use rustls::client::verify_server_name;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
+//! The dates of a certificate, read out of its DER, and what to say when
+//! the clock is not between them.
 
 use crate::time::Timestamp;
-
-/// Checks as webpki does, and takes the pinned certificates besides.
-#[derive(Debug)]
-pub(super) struct Pinned {
-    /// Checks all others.
-    pub(super) usual: Arc<dyn ServerCertVerifier>,
-    /// The certificates that may stand for themselves.
-    pub(super) certificates: Vec<CertificateDer<'static>>,
-}
-
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let usual = self.usual.verify_server_cert(
-            end_entity,
-            intermediates,
-            server_name,
-            ocsp_response,
-            now,
-        );
-        let is_pinned = self.certificates.iter().any(|c| c == end_entity);
-        if usual.is_ok() || !is_pinned {
-            return usual;
-        }
-        let (start, end) =
-            validity(end_entity).ok_or(CertificateError::BadEncoding)?;
-        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        if now < start.seconds {
-            return Err(CertificateError::NotValidYet.into());
-        }
-        if now > end.seconds {
-            return Err(CertificateError::Expired.into());
-        }
-        let parsed = ParsedCertificate::try_from(end_entity)?;
-        verify_server_name(&parsed, server_name)?;
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.usual.verify_tls12_signature(message, cert, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.usual.verify_tls13_signature(message, cert, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.usual.supported_verify_schemes()
-    }
-}
 
 const SEQUENCE: u8 = 0x30;
 const UTC_TIME: u8 = 0x17;
@@ -89,8 +9,9 @@ const GENERALIZED_TIME: u8 = 0x18;
 /// `[0]`, in which the version stands if it is not the first.
 const VERSION: u8 = 0xa0;
 
-/// Finds the dates of a certificate (RFC 5280 §4.1.2.5).
-fn validity(certificate: &[u8]) -> Option<(Timestamp, Timestamp)> {
+/// Finds the first and the last moment of a certificate (RFC 5280
+/// §4.1.2.5).
+pub(super) fn validity(certificate: &[u8]) -> Option<(Timestamp, Timestamp)> {
     let (_, certificate, _) = element(certificate)?;
     let (_, mut signed, _) = element(certificate)?;
     if signed.first() == Some(&VERSION) {
@@ -153,6 +74,34 @@ fn date(tag: u8, text: &[u8]) -> Option<Timestamp> {
     ))
 }
 
+/// Earlier than this a clock was never set: no build of this program is
+/// that old (1 January 2025).
+const EARLIEST: i64 = 1_735_689_600;
+
+/// Returns what is to be said of a certificate's dates, if they do not fit
+/// the clock.
+pub(super) fn complaint(der: &[u8], now: Timestamp) -> Option<String> {
+    let (start, end) = validity(der)?;
+    let words = match now.seconds {
+        s if s < start.seconds => format!("is not valid before {start}"),
+        s if s > end.seconds => format!("has expired at {end}"),
+        _ => return None,
+    };
+    let clock = clock_words(now);
+    Some(format!(
+        "the certificate {words}, and clients will refuse it: current time \
+         {now}; {clock}"
+    ))
+}
+
+/// Asks whether the clock is right, or says that it is not.
+pub(super) fn clock_words(now: Timestamp) -> &'static str {
+    match now.seconds < EARLIEST {
+        true => "this machine's clock is wrong, it was never set",
+        false => "is this machine's clock right?",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,5 +157,23 @@ mod tests {
         }
         let bad = der(4, &[b"261121190757Z"]);
         assert!(validity(&certificate(&bad, &good)).is_none());
+    }
+
+    #[test]
+    fn dates_that_do_not_fit_are_told_and_the_clock_is_doubted() {
+        let start = der(UTC_TIME, &[b"250601000000Z"]);
+        let end = der(UTC_TIME, &[b"260601000000Z"]);
+        let certificate = certificate(&start, &end);
+        let at = |text| {
+            let now = Timestamp::parse_rfc3339(text).unwrap();
+            complaint(&certificate, now)
+        };
+        assert_eq!(at("2025-12-31T00:00:00Z"), None);
+        let words = at("2027-01-01T00:00:00Z").unwrap();
+        assert!(words.contains("has expired at 2026-06-01T00:00:00Z"));
+        assert!(words.ends_with("is this machine's clock right?"), "{words}");
+        let words = at("1970-01-01T00:01:00Z").unwrap();
+        assert!(words.contains("is not valid before 2025-06-01T00:00:00Z"));
+        assert!(words.contains("clock is wrong"), "{words}");
     }
 }

@@ -1,10 +1,6 @@
-//! TLS settings for the client side: whom to trust, and which certificate
-//! to show. The only file that uses rustls-pemfile.
+//! The client's side: whom to trust, and which certificate to show.
 
-use std::fmt;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::WebPkiServerVerifier;
@@ -12,10 +8,11 @@ use rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
 };
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore};
 
 use super::pinned::Pinned;
+use super::{Error, pem};
 
 /// Where distributions keep their bundle of roots, the commonest first.
 const BUNDLES: &[&str] = &[
@@ -26,9 +23,6 @@ const BUNDLES: &[&str] = &[
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
     "/etc/ssl/cert.pem",
 ];
-
-/// The most bytes of a certificate or key file.
-const MAX_FILE: u64 = 8 << 20;
 
 /// Whether the server's certificate is checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,50 +57,6 @@ pub struct Settings {
     pub identity: Option<(PathBuf, PathBuf)>,
 }
 
-/// Why the settings cannot be used.
-#[derive(Debug)]
-pub enum Error {
-    /// A file cannot be read.
-    Read(PathBuf, io::Error),
-    /// A file has no certificate in it, or no key.
-    Empty(PathBuf),
-    /// A root cannot be used.
-    Root(PathBuf, rustls::Error),
-    /// The certificate and the key do not belong together.
-    Identity(PathBuf, rustls::Error),
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::Read(path, e) => {
-                write!(
-                    f,
-                    "open {}: {}",
-                    path.display(),
-                    super::error::reason(e)
-                )
-            }
-            Error::Empty(path) => {
-                write!(f, "failed to find any PEM data in {}", path.display())
-            }
-            Error::Root(path, e) | Error::Identity(path, e) => {
-                write!(f, "{}: {e}", path.display())
-            }
-        }
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Error::Read(_, e) => Some(e),
-            Error::Root(_, e) | Error::Identity(_, e) => Some(e),
-            Error::Empty(_) => None,
-        }
-    }
-}
-
 /// Makes the client's side of TLS from the settings.
 pub fn client(settings: &Settings) -> Result<Arc<ClientConfig>, Error> {
     let builder =
@@ -131,8 +81,8 @@ pub fn client(settings: &Settings) -> Result<Arc<ClientConfig>, Error> {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => builder
             .with_client_auth_cert(
-                load_certificates(certificate)?,
-                load_key(key)?,
+                pem::certificates(certificate)?,
+                pem::key(key)?,
             )
             .map_err(|e| Error::Identity(certificate.clone(), e))?,
     };
@@ -150,7 +100,7 @@ fn pinned(settings: &Settings) -> Result<Pinned, Error> {
             .expect("there is at least one root, and no revocation list");
     let mut certificates = Vec::new();
     for path in &settings.roots {
-        certificates.extend(load_certificates(path)?);
+        certificates.extend(pem::certificates(path)?);
     }
     Ok(Pinned { usual, certificates })
 }
@@ -165,7 +115,7 @@ fn roots(settings: &Settings) -> Result<Arc<RootCertStore>, Error> {
     let mut store =
         system.map_or_else(RootCertStore::empty, |roots| (*roots).clone());
     for path in &settings.roots {
-        for root in load_certificates(path)? {
+        for root in pem::certificates(path)? {
             store.add(root).map_err(|e| Error::Root(path.clone(), e))?;
         }
     }
@@ -180,7 +130,7 @@ fn system_roots() -> &'static Arc<RootCertStore> {
         let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
         let usual = BUNDLES.iter().map(PathBuf::from);
         for path in named.into_iter().chain(usual) {
-            let Ok(certificates) = load_certificates(&path) else { continue };
+            let Ok(certificates) = pem::certificates(&path) else { continue };
             let mut store = RootCertStore::empty();
             // A bundle may hold old roots that the checker refuses; the
             // others count.
@@ -192,39 +142,6 @@ fn system_roots() -> &'static Arc<RootCertStore> {
         let built_in = webpki_roots::TLS_SERVER_ROOTS.iter().cloned();
         Arc::new(built_in.collect())
     })
-}
-
-/// Loads all certificates of a PEM file.
-pub fn load_certificates(
-    path: &Path,
-) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let text = load(path)?;
-    let certificates: Result<Vec<_>, _> =
-        rustls_pemfile::certs(&mut text.as_slice()).collect();
-    match certificates {
-        Err(e) => Err(Error::Read(path.to_path_buf(), e)),
-        Ok(none) if none.is_empty() => Err(Error::Empty(path.to_path_buf())),
-        Ok(certificates) => Ok(certificates),
-    }
-}
-
-/// Loads the private key of a PEM file.
-pub fn load_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
-    let text = load(path)?;
-    match rustls_pemfile::private_key(&mut text.as_slice()) {
-        Err(e) => Err(Error::Read(path.to_path_buf(), e)),
-        Ok(None) => Err(Error::Empty(path.to_path_buf())),
-        Ok(Some(key)) => Ok(key),
-    }
-}
-
-fn load(path: &Path) -> Result<Vec<u8>, Error> {
-    use io::Read;
-    let failed = |e| Error::Read(path.to_path_buf(), e);
-    let mut text = Vec::new();
-    let file = fs::File::open(path).map_err(failed)?;
-    file.take(MAX_FILE).read_to_end(&mut text).map_err(failed)?;
-    Ok(text)
 }
 
 /// Takes any certificate, but still wants the handshake signed by its key.
@@ -296,7 +213,7 @@ mod tests {
         };
         assert!(matches!(client(&settings), Err(Error::Empty(_))));
         assert!(matches!(
-            load_key(Path::new("/dev/null")),
+            pem::key(std::path::Path::new("/dev/null")),
             Err(Error::Empty(_))
         ));
     }
