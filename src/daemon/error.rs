@@ -17,7 +17,7 @@ pub enum Error {
     /// Another daemon runs.
     Running(PathBuf, i32),
     /// TLS cannot be used with these files.
-    Tls(ServerError),
+    Tls(Box<ServerError>),
     /// An address cannot be listened on.
     Listen(String, listen::Error),
     /// A thread or a signal descriptor cannot be made.

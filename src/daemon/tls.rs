@@ -17,7 +17,7 @@ pub(super) fn load(
     let Some(settings) = settings(options, &directory()) else {
         return Ok(None);
     };
-    tls::server(&settings).map(Some).map_err(Error::Tls)
+    tls::server(&settings).map(Some).map_err(|e| Error::Tls(Box::new(e)))
 }
 
 /// Tells whether clients need a certificate; as for dockerd the environment

@@ -29,7 +29,7 @@ pub struct ServerSettings {
 #[derive(Debug)]
 pub enum ServerError {
     /// The certificate and its key.
-    KeyPair(ServerSettings, Error),
+    KeyPair(Box<ServerSettings>, Error),
     /// The authorities of clients.
     Ca(Error),
 }
@@ -74,7 +74,7 @@ pub fn server(
             builder.with_client_cert_verifier(verifier)
         }
     };
-    let failed = |e| ServerError::KeyPair(settings.clone(), e);
+    let failed = |e| ServerError::KeyPair(Box::new(settings.clone()), e);
     let chain = pem::certificates(&settings.certificate).map_err(failed)?;
     let key = pem::key(&settings.key).map_err(failed)?;
     warn_of_dates(&settings.certificate, &chain);
