@@ -101,8 +101,8 @@ impl Host {
     /// How TLS is used, if it is.
     pub fn tls(&self) -> Option<&Tls> {
         match self {
-            Host::Unix(_) => None,
             Host::Tcp { tls, .. } => tls.as_ref(),
+            _ => None,
         }
     }
 
