@@ -23,9 +23,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use container::{
-    Attach, AttachOptions, Condition, Connection, Container, Exit, ListOptions,
-    LogOptions, Logs, NextLine, RemoveOptions, Samples, Sizes, StopOptions,
-    Wait,
+    Attach, AttachOptions, Condition, Connection, Container, Exit, HostChanges,
+    ListOptions, LogOptions, Logs, NextLine, RemoveOptions, Samples, Sizes,
+    StopOptions, Wait,
 };
 pub use error::{Error, Kind, Result};
 pub use events::{EventQuery, EventStream, NextEvents};

@@ -186,18 +186,22 @@ impl<'c> Exchange<'c> {
         !self.body.is_done()
     }
 
+    /// Refuses a body that is not said to be JSON, in Docker's words.
+    pub fn check_json(&self) -> Result<(), Error> {
+        check_json(self.header("Content-Type").unwrap_or(""))
+    }
+
     /// Reads a JSON body as the newest version would say it; `None` if
     /// there is none. A wrong media type and broken JSON are refused in
     /// Docker's words.
     pub fn json_body<T: DeserializeOwned>(
         &mut self,
     ) -> Result<Option<T>, Error> {
-        let content_type = self.header("Content-Type").unwrap_or("");
         if !self.has_body() {
             // Old clients send `plain/text` with nothing.
             return Ok(None);
         }
-        check_json(content_type)?;
+        self.check_json()?;
         let text = self.body_bytes(MAX_JSON)?;
         if text.trim_ascii().is_empty() {
             return Err(Error::bad_request(

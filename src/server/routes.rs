@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::handlers::absent::{self, unbuilt};
 use super::handlers::{
-    attach, container, events, image, image_create, logs, ping, plugin, stats,
-    swarm, system, wait,
+    attach, container, create, events, image, image_create, logs, ping, plugin,
+    start, stats, swarm, system, wait,
 };
 use super::route::Access::{self, Control, Full, Read};
 use super::route::Method::{self, Delete, Get, Head, Post, Put};
@@ -33,7 +33,7 @@ pub static ROUTES: &[Line] = &[
     // Containers.
     get("/containers/json", Read, "ContainerList", container::list),
     get("/containers/ps", Read, "ContainerList", container::list),
-    post("/containers/create", Full, "ContainerCreate", container::create),
+    post("/containers/create", Full, "ContainerCreate", create::create),
     post("/containers/prune", Full, "ContainerPrune", unbuilt),
     get("/containers/{id*}/json", Read, "ContainerInspect", container::inspect),
     // Its `ps` can be asked for environments.
@@ -42,12 +42,7 @@ pub static ROUTES: &[Line] = &[
     get("/containers/{id*}/changes", Read, "ContainerChanges", unbuilt),
     get("/containers/{id*}/stats", Read, "ContainerStats", stats::stats),
     get("/containers/{id*}/export", Full, "ContainerExport", unbuilt),
-    post(
-        "/containers/{id*}/start",
-        Control,
-        "ContainerStart",
-        container::start,
-    ),
+    post("/containers/{id*}/start", Control, "ContainerStart", start::start),
     post("/containers/{id*}/stop", Control, "ContainerStop", container::stop),
     post(
         "/containers/{id*}/restart",

@@ -9,6 +9,7 @@ use crate::api::container::{
     Config, CreateRequest, CreateResponse, MAC_WARNING, NetworkingConfig,
 };
 use crate::api::host_config::HostConfig;
+use crate::api::inspect::MountPoint;
 use crate::engine::{Engine, Error, Result};
 use crate::oci::{Digest, Platform};
 use crate::store::Sync;
@@ -33,16 +34,9 @@ impl Engine {
             config::merge(&mut config, theirs);
         }
         let (path, args) = config::finish(&mut config)?;
-        let host = Host {
-            cpus: self.host.cpus,
-            cgroupns: self.host.default_cgroupns(),
-        };
-        host_config::complete(&mut host_config, host);
-        let mut warnings = host_config::check(&host_config, host)?;
-        warnings.extend(self.host.limit_warnings(&host_config));
+        let (mounts, mut warnings) =
+            self.settle_host_config(&config, &mut host_config)?;
         warnings.extend(check_mac(&config, &host_config, &networking_config)?);
-        let mounts = mounts::parse(&host_config)?;
-        warnings.extend(mounts::volume_warnings(&config, &mounts));
         if !name.is_empty() && !names::is_valid(name) {
             return Err(Error::Invalid(format!(
                 "Invalid container name ({name}), only [a-zA-Z0-9]\
@@ -53,10 +47,7 @@ impl Engine {
 
         let id = id::random();
         if config.hostname.is_empty() {
-            config.hostname = match host_config.network_mode.as_str() {
-                "host" => self.host.name(),
-                _ => id::short(&id).to_string(),
-            };
+            config.hostname = self.hostname_for(&id, &host_config);
         }
         let name = match name {
             "" => self.containers.reserve_generated(&id),
@@ -82,6 +73,34 @@ impl Engine {
             return Err(error);
         }
         Ok(CreateResponse { id, warnings })
+    }
+
+    /// Completes and checks the part of a container that depends on the
+    /// host; nothing on the host is touched. Returns the mounts beyond those
+    /// that every container has, and warnings.
+    pub(super) fn settle_host_config(
+        &self,
+        config: &Config,
+        host_config: &mut HostConfig,
+    ) -> Result<(Vec<MountPoint>, Vec<String>)> {
+        let host = Host {
+            cpus: self.host.cpus,
+            cgroupns: self.host.default_cgroupns(),
+        };
+        host_config::complete(host_config, host);
+        let mut warnings = host_config::check(host_config, host)?;
+        warnings.extend(self.host.limit_warnings(host_config));
+        let mounts = mounts::parse(host_config)?;
+        warnings.extend(mounts::volume_warnings(config, &mounts));
+        Ok((mounts, warnings))
+    }
+
+    /// Returns the host name of a container that asked for none.
+    pub(super) fn hostname_for(&self, id: &str, config: &HostConfig) -> String {
+        match config.network_mode.as_str() {
+            "host" => self.host.name(),
+            _ => id::short(id).to_string(),
+        }
     }
 
     /// Keeps the container and shows it to clients.

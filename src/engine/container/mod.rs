@@ -11,6 +11,7 @@
 //! A wait for an exit never holds a lock, so that a `stop` with a long time
 //! cannot block a `kill`.
 
+mod adjust;
 mod attach;
 mod config;
 mod create;
@@ -40,6 +41,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use adjust::HostChanges;
 pub use attach::{Attach, AttachOptions, Connection};
 pub use index::Index;
 pub use inspect::Sizes;
@@ -120,6 +122,14 @@ impl Container {
             self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
         let record = Arc::clone(&current.record);
         *current = Arc::new(Snapshot { record, life });
+    }
+
+    /// Replaces what was asked for. Called under `operation`.
+    fn set_record(&self, record: Record) {
+        let mut current =
+            self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+        let life = current.life.clone();
+        *current = Arc::new(Snapshot { record: Arc::new(record), life });
     }
 
     /// Takes all clients that attached before the start.

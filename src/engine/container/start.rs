@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 
 use super::life::{EndedBy, Life, Phase, Record};
-use super::{Container, Exit};
+use super::{Container, Exit, HostChanges};
 use crate::api::network::EndpointSettings;
 use crate::engine::network::Endpoint;
 use crate::engine::{Engine, Error, Result};
@@ -45,6 +45,16 @@ impl Watcher {
 impl Engine {
     /// Starts a container.
     pub fn start(self: &Arc<Engine>, name: &str) -> Result<()> {
+        self.start_with(name, HostChanges::default())
+    }
+
+    /// Starts a container after it was given a changed host configuration;
+    /// one that cannot be started now keeps its own.
+    pub fn start_with(
+        self: &Arc<Engine>,
+        name: &str,
+        changes: HostChanges,
+    ) -> Result<()> {
         let container = self.container(name)?;
         let _operation = container.operate();
         let life = container.snapshot().life.clone();
@@ -71,6 +81,7 @@ impl Engine {
                 "the daemon is shutting down".into(),
             ));
         }
+        self.adjust(&container, changes)?;
         let life = Life { restart_count: 0, ..life };
         // First, because nothing runs without somebody who sees its end.
         let watcher = self.watcher(&container).inspect_err(|error| {

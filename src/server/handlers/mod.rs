@@ -3,6 +3,7 @@
 pub mod absent;
 pub mod attach;
 pub mod container;
+pub mod create;
 pub mod events;
 pub mod image;
 pub mod image_create;
@@ -10,6 +11,7 @@ pub mod logs;
 mod parameter;
 pub mod ping;
 pub mod plugin;
+pub mod start;
 pub mod stats;
 pub mod swarm;
 pub mod system;
