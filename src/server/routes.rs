@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::handlers::absent::{self, unbuilt};
 use super::handlers::{
-    attach, container, create, events, image, image_create, logs, ping, plugin,
-    start, stats, swarm, system, wait,
+    attach, container, events, image, image_create, logs, ping, plugin, start,
+    stats, swarm, system, wait,
 };
 use super::route::Access::{self, Control, Full, Read};
 use super::route::Method::{self, Delete, Get, Head, Post, Put};
@@ -33,7 +33,7 @@ pub static ROUTES: &[Line] = &[
     // Containers.
     get("/containers/json", Read, "ContainerList", container::list),
     get("/containers/ps", Read, "ContainerList", container::list),
-    post("/containers/create", Full, "ContainerCreate", create::create),
+    post("/containers/create", Full, "ContainerCreate", container::create),
     post("/containers/prune", Full, "ContainerPrune", unbuilt),
     get("/containers/{id*}/json", Read, "ContainerInspect", container::inspect),
     // Its `ps` can be asked for environments.
@@ -100,9 +100,9 @@ pub static ROUTES: &[Line] = &[
     ),
     delete("/containers/{id*}", Full, "ContainerDelete", container::remove),
     // Programs started in running containers.
-    get("/exec/{id*}/json", Read, "ExecInspect", unbuilt),
-    post("/exec/{id*}/start", Full, "ExecStart", unbuilt),
-    post("/exec/{id*}/resize", Control, "ExecResize", unbuilt),
+    get("/exec/{id*}/json", Read, "ExecInspect", absent::exec),
+    post("/exec/{id*}/start", Full, "ExecStart", absent::exec),
+    post("/exec/{id*}/resize", Control, "ExecResize", absent::exec),
     // Images.
     get("/images/json", Read, "ImageList", image::list),
     get("/images/viz", Read, "ImageViz", absent::viz),
@@ -126,7 +126,7 @@ pub static ROUTES: &[Line] = &[
     get("/networks", Read, "NetworkList", unbuilt),
     post("/networks/create", Full, "NetworkCreate", unbuilt),
     post("/networks/prune", Full, "NetworkPrune", unbuilt),
-    get("/networks/{id*}", Read, "NetworkInspect", unbuilt),
+    get("/networks/{id*}", Read, "NetworkInspect", absent::network),
     post("/networks/{id*}/connect", Full, "NetworkConnect", unbuilt),
     post("/networks/{id*}/disconnect", Full, "NetworkDisconnect", unbuilt),
     delete("/networks/{id*}", Full, "NetworkDelete", unbuilt),
@@ -134,7 +134,7 @@ pub static ROUTES: &[Line] = &[
     get("/volumes", Read, "VolumeList", unbuilt),
     post("/volumes/create", Full, "VolumeCreate", unbuilt),
     post("/volumes/prune", Full, "VolumePrune", unbuilt),
-    get("/volumes/{name*}", Read, "VolumeInspect", unbuilt),
+    get("/volumes/{name*}", Read, "VolumeInspect", absent::volume),
     put("/volumes/{name*}", Full, "VolumeUpdate", swarm::volume).since(42),
     delete("/volumes/{name*}", Full, "VolumeDelete", unbuilt),
     // Plugins: there never are any.

@@ -134,6 +134,6 @@ fn routes_of_other_versions_are_unknown() {
     daemon.post("/containers/web/copy").refuses(404, unknown);
     daemon.post("/v1.24/containers/web/copy").refuses(404, unknown);
     let reply = daemon.post("/v1.23/containers/web/copy");
-    assert_ne!(reply.message(), unknown);
+    assert!(!reply.text().contains(unknown), "{reply:?}");
     daemon.get("/v1.25/plugins/x").refuses(404, unknown);
 }

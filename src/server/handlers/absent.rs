@@ -14,6 +14,27 @@ pub fn unbuilt<S>(_: &S, exchange: &mut Exchange<'_>) -> Result<(), Error> {
     ))
 }
 
+/// `GET /networks/{id}`: three networks are there, and cannot be told of
+/// yet; a client that looks for anything by that name goes on.
+pub fn network<S>(state: &S, exchange: &mut Exchange<'_>) -> Result<(), Error> {
+    match exchange.var("id") {
+        "bridge" | "host" | "none" => unbuilt(state, exchange),
+        id => Err(Error::new(404, format!("network {id} not found"))),
+    }
+}
+
+/// `GET /volumes/{name}`: none can be made yet.
+pub fn volume<S>(_: &S, exchange: &mut Exchange<'_>) -> Result<(), Error> {
+    let name = exchange.var("name");
+    Err(Error::new(404, format!("get {name}: no such volume")))
+}
+
+/// `/exec/{id}/…`: none can be made yet.
+pub fn exec<S>(_: &S, exchange: &mut Exchange<'_>) -> Result<(), Error> {
+    let id = exchange.var("id");
+    Err(Error::new(404, format!("No such exec instance: {id}")))
+}
+
 /// `POST /session` and `POST /grpc`: only BuildKit asks for them.
 pub fn session<S>(_: &S, _: &mut Exchange<'_>) -> Result<(), Error> {
     Err(Error::new(

@@ -3,12 +3,29 @@
 use std::sync::Arc;
 
 use super::parameter;
+use crate::api::container::CreateRequest;
 use crate::engine::{
     Engine, Filters, Kind, ListOptions, RemoveOptions, Sizes, StopOptions,
 };
 use crate::http::query::Query;
 use crate::server::version::since;
 use crate::server::{Error, Exchange};
+
+/// `POST /containers/create`.
+pub fn create(
+    engine: &Arc<Engine>,
+    exchange: &mut Exchange<'_>,
+) -> Result<(), Error> {
+    let name = exchange.query().text("name").to_string();
+    let platform = parameter::platform(exchange.query())?;
+    let request: CreateRequest = exchange.json_body()?.ok_or_else(|| {
+        Error::bad_request(
+            "config cannot be empty in order to create a container",
+        )
+    })?;
+    let created = engine.create(&name, platform.as_ref(), request)?;
+    exchange.json(201, &created)
+}
 
 /// `GET /containers/json`.
 pub fn list(

@@ -3,7 +3,6 @@
 pub mod absent;
 pub mod attach;
 pub mod container;
-pub mod create;
 pub mod events;
 pub mod image;
 pub mod image_create;

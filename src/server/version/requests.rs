@@ -74,6 +74,7 @@ const CREATE: &str = "ContainerCreate";
 
 /// All changes.
 pub static CHANGES: &[Change] = &[
+    below(18, CREATE, "limits stand beside HostConfig", limits_beside),
     below(19, CREATE, "CPU shares are clamped", clamp_shares),
     below(25, CREATE, "the client removes it itself", no_auto_remove),
     below(40, CREATE, "no NonRecursive, IpcMode is shareable", before_40),
@@ -101,6 +102,34 @@ pub fn rewrite(
             (row.apply)(body)?;
         }
     }
+    Ok(())
+}
+
+/// Limits move into `HostConfig`, unless it has its own.
+fn limits_beside(body: &mut Value) -> Result<(), String> {
+    const FIELDS: [(&str, &str); 6] = [
+        ("Memory", "Memory"),
+        ("MemorySwap", "MemorySwap"),
+        ("CpuShares", "CpuShares"),
+        ("Cpuset", "CpusetCpus"),
+        ("CpusetCpus", "CpusetCpus"),
+        ("RestartPolicy", "RestartPolicy"),
+    ];
+    let mut limits = Vec::new();
+    at(body, &[], |map| {
+        for (from, to) in FIELDS {
+            limits.extend(map.remove(from).map(|value| (to, value)));
+        }
+    });
+    let is_unset =
+        |value: &Value| value.as_i64() == Some(0) || value.as_str() == Some("");
+    with_host_config(body, |host| {
+        for (name, value) in limits {
+            if host.get(name).is_none_or(is_unset) {
+                host.insert(name.into(), value);
+            }
+        }
+    });
     Ok(())
 }
 
@@ -334,6 +363,23 @@ mod tests {
         let shares = json!({ "CpuShares": 1, "IpcMode": "host" });
         assert_eq!(host(18, shares.clone())["CpuShares"], 2);
         assert_eq!(host(19, shares)["CpuShares"], 1);
+    }
+
+    #[test]
+    fn limits_stood_beside_the_host_configuration_before_1_18() {
+        let body = json!({
+            "Image": "b", "Memory": 64, "CpuShares": 5, "Cpuset": "0,1",
+            "HostConfig": { "Memory": 32, "CpuShares": 0, "IpcMode": "host" },
+        });
+        let wanted = json!({
+            "Memory": 32, "CpuShares": 5, "CpusetCpus": "0,1",
+            "IpcMode": "host",
+        });
+        let seen = rewritten(17, body.clone()).unwrap();
+        assert_eq!(seen, json!({ "Image": "b", "HostConfig": wanted }));
+        assert_eq!(rewritten(18, body.clone()).unwrap()["Memory"], 64);
+        let seen = rewritten(14, json!({ "MemorySwap": -1 })).unwrap();
+        assert_eq!(seen["HostConfig"]["MemorySwap"], -1);
     }
 
     #[test]
