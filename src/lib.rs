@@ -26,7 +26,7 @@
 //! | area | what it is |
 //! |---|---|
 //! | `sys` | one safe function for each system call; the only `unsafe` |
-//! | `id names time units signal users wait` | leaves |
+//! | `id names json time units signal users wait` | leaves |
 //! | `dns` | codec and stub resolver |
 //! | `archive` | tar in, beneath a directory |
 //! | `http` | HTTP/1.1, both directions, blocking |
@@ -52,6 +52,7 @@ pub mod dns;
 pub mod engine;
 pub mod http;
 pub mod id;
+pub mod json;
 pub mod logs;
 pub mod names;
 pub mod network;

@@ -7,8 +7,9 @@ mod parse;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
+use crate::json::{self, FromJson, Value};
 use crate::sys::clock;
 
 pub use parse::{parse_duration, parse_since};
@@ -217,17 +218,25 @@ impl Serialize for Timestamp {
     }
 }
 
-impl<'de> Deserialize<'de> for Timestamp {
+impl FromJson for Timestamp {
+    fn kind() -> &'static str {
+        "time.Time"
+    }
+
+    fn zero() -> Timestamp {
+        Timestamp::ZERO
+    }
+
     /// Reads RFC 3339; the empty text, which old clients send for "none",
     /// is [`Timestamp::ZERO`].
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(from)?;
-        if text.is_empty() {
-            return Ok(Timestamp::ZERO);
-        }
-        Timestamp::parse_rfc3339(&text).ok_or_else(|| {
-            serde::de::Error::custom(format!("not an RFC 3339 time: {text:?}"))
-        })
+    fn fill(&mut self, value: Value) -> json::Result<()> {
+        let read = json::from_text(value, |text| match text {
+            "" => Ok(Timestamp::ZERO),
+            text => Timestamp::parse_rfc3339(text)
+                .ok_or_else(|| format!("not an RFC 3339 time: {text:?}")),
+        })?;
+        *self = read.unwrap_or(*self);
+        Ok(())
     }
 }
 
@@ -345,11 +354,11 @@ mod tests {
         let time = at(1_795_291_715, 500_000_000);
         let text = serde_json::to_string(&time).unwrap();
         assert_eq!(text, "\"2026-11-21T20:08:35.5Z\"");
-        let back: Timestamp = serde_json::from_str(&text).unwrap();
+        let back: Timestamp = json::from_slice(text.as_bytes()).unwrap();
         assert_eq!(back, time);
-        let empty: Timestamp = serde_json::from_str("\"\"").unwrap();
+        let empty: Timestamp = json::from_slice(b"\"\"").unwrap();
         assert!(empty.is_zero());
-        assert!(serde_json::from_str::<Timestamp>("\"soon\"").is_err());
+        assert!(json::from_slice::<Timestamp>(b"\"soon\"").is_err());
     }
 
     #[test]

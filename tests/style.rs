@@ -14,7 +14,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("sys", &[]),
     ("id", &["sys"]),
     ("names", &["sys"]),
-    ("time", &["sys"]),
+    ("json", &[]),
+    ("time", &["sys", "json"]),
     ("units", &["sys"]),
     ("signal", &["sys"]),
     ("users", &["sys"]),
@@ -23,12 +24,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("archive", &["sys", "time"]),
     ("http", &["sys", "dns", "time"]),
     ("api", &["leaves"]),
-    ("oci", &[]),
+    ("oci", &["json"]),
     ("store", &["sys", "archive", "oci", "leaves"]),
     ("registry", &["http", "oci", "leaves"]),
     ("runtime", &["sys", "leaves"]),
     ("proxy", &["sys"]),
-    ("logs", &["sys", "time"]),
+    ("logs", &["sys", "json", "time"]),
     ("shim", &["sys", "runtime", "logs", "dns", "proxy", "leaves"]),
     ("network", &["sys", "leaves"]),
     (
@@ -39,13 +40,13 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("server", &["http", "api", "engine", "sys", "leaves"]),
-    ("client", &["http", "api"]),
+    ("client", &["http", "api", "json"]),
     ("cli", &["client", "api", "oci", "archive", "sys", "leaves"]),
 ];
 
 /// The pure leaf files.
 const LEAVES: &[&str] =
-    &["id", "names", "time", "units", "signal", "users", "wait"];
+    &["id", "json", "names", "time", "units", "signal", "users", "wait"];
 
 /// Wiring: these files may use everything.
 const WIRING: &[&str] = &["lib", "main", "daemon"];

@@ -2,21 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde::Serialize;
 
 use super::host_config::HostConfig;
 use super::inspect::MountPoint;
 use super::is_default;
 use super::network::{EndpointSettings, Port};
+use crate::json::{self, FromJson, Value};
 
 /// An empty object, the value type of Go's sets (`map[string]struct{}`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, FromJson)]
 pub struct Empty {}
 
 /// The part of a container that does not depend on the host.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct Config {
@@ -59,7 +58,7 @@ pub struct Config {
 }
 
 /// How health is checked. Durations are nanoseconds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct Healthcheck {
@@ -78,26 +77,16 @@ pub struct Healthcheck {
 }
 
 /// Reads a command line as Docker does: a list, or one word.
-fn words<'de, D>(from: D) -> Result<Option<Vec<String>>, D::Error>
-where
-    D: Deserializer<'de>,
-{
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Words {
-        Many(Vec<String>),
-        One(String),
+fn words(value: Value) -> Value {
+    match value {
+        Value::String(_) => Value::Array(vec![value]),
+        other => other,
     }
-    Ok(Option::<Words>::deserialize(from)?.map(|words| match words {
-        Words::Many(list) => list,
-        Words::One(word) => vec![word],
-    }))
 }
 
 /// The body of `POST /containers/create`: on the wire, the fields of
 /// `config` stand beside the two others.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(try_from = "Value")]
+#[derive(Clone, Debug, Default, Serialize)]
 #[allow(missing_docs)]
 pub struct CreateRequest {
     #[serde(flatten)]
@@ -108,36 +97,30 @@ pub struct CreateRequest {
     pub networking_config: NetworkingConfig,
 }
 
-impl TryFrom<Value> for CreateRequest {
-    type Error = serde_json::Error;
-
-    /// Takes the body apart. A derived reader would need copies of those of
-    /// all its parts.
-    fn try_from(mut body: Value) -> serde_json::Result<CreateRequest> {
-        let mut part = |name: &str| match body.get_mut(name) {
-            Some(value) => value.take(),
-            None => Value::Null,
-        };
-        let (host, networking) = (part("HostConfig"), part("NetworkingConfig"));
-        Ok(CreateRequest {
-            config: serde_json::from_value(body)?,
-            host_config: or_default(host)?,
-            networking_config: or_default(networking)?,
-        })
+impl FromJson for CreateRequest {
+    fn kind() -> &'static str {
+        "CreateRequest"
     }
-}
 
-fn or_default<T: Default + DeserializeOwned>(
-    value: Value,
-) -> serde_json::Result<T> {
-    match value {
-        Value::Null => Ok(T::default()),
-        value => serde_json::from_value(value),
+    fn zero() -> CreateRequest {
+        CreateRequest::default()
+    }
+
+    fn fill(&mut self, mut value: Value) -> json::Result<()> {
+        const NAME: &str = "CreateRequest";
+        for (name, place) in [
+            ("HostConfig", &mut self.host_config as &mut dyn FromJson),
+            ("NetworkingConfig", &mut self.networking_config),
+        ] {
+            let part = json::take(&mut value, name);
+            place.fill(part).map_err(|e| e.within(NAME, name))?;
+        }
+        self.config.fill(value).map_err(|e| e.embedded(NAME, "Config"))
     }
 }
 
 /// The networks that a container is connected to from the start.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct NetworkingConfig {
@@ -149,7 +132,7 @@ pub const MAC_WARNING: &str = "The container-wide MacAddress field is now \
     deprecated. It should be specified in EndpointsConfig instead.";
 
 /// The answer to `POST /containers/create`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct CreateResponse {
@@ -158,7 +141,7 @@ pub struct CreateResponse {
 }
 
 /// The answer to `POST /containers/{id}/wait`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct WaitResponse {
@@ -168,7 +151,7 @@ pub struct WaitResponse {
 }
 
 /// Why a wait gives no exit code.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct WaitError {
@@ -176,7 +159,7 @@ pub struct WaitError {
 }
 
 /// One row of `GET /containers/json`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct Summary {
@@ -202,7 +185,7 @@ pub struct Summary {
 }
 
 /// What a list row tells of the host configuration.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct SummaryHostConfig {
@@ -212,7 +195,7 @@ pub struct SummaryHostConfig {
 }
 
 /// What a list row tells of the networks.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct SummaryNetworks {
@@ -226,7 +209,7 @@ mod tests {
     #[test]
     fn a_command_may_be_one_word() {
         let config: Config =
-            serde_json::from_str(r#"{"Cmd":"date","Entrypoint":["a","b"]}"#)
+            json::from_slice(br#"{"Cmd":"date","Entrypoint":["a","b"]}"#)
                 .unwrap();
         assert_eq!(config.cmd, Some(vec!["date".into()]));
         assert_eq!(config.entrypoint, Some(vec!["a".into(), "b".into()]));

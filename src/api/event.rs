@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::is_default;
+use crate::json::FromJson;
 
 /// Something that happened to an object of the engine.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct Event {
@@ -33,7 +34,7 @@ pub struct Event {
 }
 
 /// The object of an event.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct Actor {

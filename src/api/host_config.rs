@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::is_default;
 use super::network::PortBinding;
+use crate::json::FromJson;
 
 /// What a container may use of the host, and how.
 ///
 /// Memory figures are bytes, CPU periods microseconds, `NanoCpus`
 /// billionths of a CPU.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct HostConfig {
@@ -105,7 +106,7 @@ pub struct HostConfig {
 }
 
 /// The logging driver and its options.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct LogConfig {
@@ -115,7 +116,7 @@ pub struct LogConfig {
 }
 
 /// What happens when a container ends by itself.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct RestartPolicy {
@@ -124,7 +125,7 @@ pub struct RestartPolicy {
 }
 
 /// A device of the host, shown to the container.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct DeviceMapping {
@@ -134,7 +135,7 @@ pub struct DeviceMapping {
 }
 
 /// A bound on the rate at which a device is used.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct ThrottleDevice {
@@ -143,7 +144,7 @@ pub struct ThrottleDevice {
 }
 
 /// A resource limit (`setrlimit(2)`).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct Ulimit {
@@ -153,7 +154,7 @@ pub struct Ulimit {
 }
 
 /// A mount in the long form (`--mount`).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct Mount {
@@ -175,7 +176,7 @@ pub struct Mount {
 }
 
 /// Options of a bind mount.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct BindOptions {
@@ -192,7 +193,7 @@ pub struct BindOptions {
 }
 
 /// Options of a tmpfs mount: size in bytes, mode as a number.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct TmpfsOptions {

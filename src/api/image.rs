@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::inspect::GraphDriver;
 use super::is_default;
+use crate::json::FromJson;
 
 /// One row of `GET /images/json`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct Summary {
@@ -32,7 +33,7 @@ pub struct Summary {
 }
 
 /// The answer to `GET /images/{name}/json`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct Inspect {
@@ -64,7 +65,7 @@ pub struct Inspect {
 }
 
 /// The layers of an image, lowest first, by the digest of their tar.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct RootFs {
@@ -75,7 +76,7 @@ pub struct RootFs {
 }
 
 /// What this engine alone knows of an image.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct Metadata {
@@ -83,7 +84,7 @@ pub struct Metadata {
 }
 
 /// One step of a deletion: exactly one of the fields is set.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct Deleted {

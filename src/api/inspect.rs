@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::container::Config;
 use super::host_config::HostConfig;
 use super::is_default;
 use super::network::NetworkSettings;
+use crate::json::FromJson;
 
 /// Everything that is known of a container.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct Container {
@@ -47,7 +48,7 @@ pub struct Container {
 
 /// What a container does now, and how it ended. Times are RFC 3339 with
 /// nanoseconds; year 1 stands for never.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct State {
@@ -68,7 +69,7 @@ pub struct State {
 }
 
 /// Where the storage driver keeps a file system.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct GraphDriver {
@@ -77,7 +78,7 @@ pub struct GraphDriver {
 }
 
 /// A mount as it is in the container.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct MountPoint {

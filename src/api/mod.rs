@@ -2,8 +2,7 @@
 //!
 //! Field names and order are those of the engine's own answers. A list that
 //! Docker may send as `null` is an `Option`; a field that it leaves out when
-//! empty says so with `skip_serializing_if`. No behaviour lives here but the
-//! forgiving way in which Go reads JSON ([`decode`]).
+//! empty says so with `skip_serializing_if`. No behaviour lives here.
 
 pub mod container;
 pub mod event;
@@ -16,9 +15,11 @@ pub mod stats;
 pub mod stream;
 pub mod system;
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
+
+use crate::json::FromJson;
+
+pub use crate::json::from_slice as decode;
 
 /// The newest API version that is spoken.
 pub const VERSION: &str = "1.51";
@@ -28,39 +29,11 @@ pub const MIN_VERSION: &str = "1.14";
 pub const ENGINE_VERSION: &str = "28.5.2";
 
 /// The body of every error answer.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
+#[serde(default)]
 pub struct ErrorResponse {
     /// What went wrong, in Docker's words.
     pub message: String,
-}
-
-/// Reads JSON as Go's decoder does: `null` leaves a field at its zero
-/// value, whatever its type.
-pub fn decode<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
-    serde_json::from_value(decode_value(text)?)
-}
-
-/// As [`decode`], for one who changes the fields before they are read.
-pub fn decode_value(text: &[u8]) -> serde_json::Result<Value> {
-    let mut value: Value = serde_json::from_slice(text)?;
-    drop_nulls(&mut value);
-    if value.is_null() {
-        value = Value::Object(Default::default());
-    }
-    Ok(value)
-}
-
-/// Removes what is `null` from objects, at every depth. The depth is
-/// bounded by the parser (128).
-fn drop_nulls(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            map.retain(|_, v| !v.is_null());
-            map.values_mut().for_each(drop_nulls);
-        }
-        Value::Array(list) => list.iter_mut().for_each(drop_nulls),
-        _ => {}
-    }
 }
 
 /// Tells serde to leave a field out.

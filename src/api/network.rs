@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::is_default;
+use crate::json::FromJson;
 
 /// A container's connection to one network.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct EndpointSettings {
@@ -39,7 +40,7 @@ pub struct EndpointSettings {
 }
 
 /// Where a port is published on the host.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct PortBinding {
@@ -48,7 +49,7 @@ pub struct PortBinding {
 }
 
 /// A port in a list row.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct Port {
@@ -62,7 +63,7 @@ pub struct Port {
 }
 
 /// The network part of a container's inspect answer.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct NetworkSettings {

@@ -1,12 +1,13 @@
 //! The messages of long operations (pull, import), one JSON object each.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::is_default;
+use crate::json::FromJson;
 
 /// One line of progress.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default, rename_all = "camelCase")]
 #[allow(missing_docs)]
 pub struct Message {
@@ -29,7 +30,7 @@ pub struct Message {
 }
 
 /// How far a transfer is, in bytes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct Detail {
@@ -40,7 +41,7 @@ pub struct Detail {
 }
 
 /// Why an operation ended.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct ErrorDetail {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::is_default;
+use crate::json::FromJson;
 
 /// The answer to `GET /version`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct Version {
@@ -29,7 +30,7 @@ pub struct Version {
 }
 
 /// The product behind the engine.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct Platform {
@@ -37,7 +38,7 @@ pub struct Platform {
 }
 
 /// A part of the engine with a version of its own.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct Component {
@@ -47,7 +48,7 @@ pub struct Component {
 }
 
 /// The answer to `GET /info`. Memory is bytes.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct Info {
@@ -124,7 +125,7 @@ pub struct Info {
 }
 
 /// Drivers by kind.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct Plugins {
@@ -135,7 +136,7 @@ pub struct Plugins {
 }
 
 /// How registries are reached.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct RegistryConfig {
@@ -146,7 +147,7 @@ pub struct RegistryConfig {
 }
 
 /// One registry.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 #[allow(missing_docs)]
 pub struct Index {
@@ -157,7 +158,7 @@ pub struct Index {
 }
 
 /// An OCI runtime.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct Runtime {
@@ -165,7 +166,7 @@ pub struct Runtime {
 }
 
 /// The build of a part.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct Commit {

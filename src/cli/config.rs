@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
 use super::globals::Globals;
+use crate::json::{self, FromJson};
 
 /// What the configuration file holds; unknown fields are passed over.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, FromJson)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Config {
     /// Where the file is, or would be.
@@ -35,7 +34,7 @@ pub struct Config {
 }
 
 /// Credentials for one registry.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, FromJson)]
 #[serde(default)]
 pub struct Auth {
     /// `user:password` in base64.
@@ -68,9 +67,9 @@ impl Config {
     }
 }
 
-fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Option<T> {
+fn read<T: FromJson>(path: &Path) -> Option<T> {
     let text = std::fs::read(path).ok()?;
-    match serde_json::from_slice(&text) {
+    match json::from_slice(&text) {
         Ok(read) => Some(read),
         Err(error) => {
             eprintln!(

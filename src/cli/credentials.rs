@@ -6,9 +6,10 @@ use std::process::{Command, Stdio};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::config::Config;
+use crate::json::{self, FromJson};
 
 /// What is sent to the daemon, in `X-Registry-Auth`.
 #[derive(Debug, Default, Serialize)]
@@ -69,7 +70,7 @@ fn find(config: &Config, key: &str) -> Option<Credentials> {
 /// Asks `docker-credential-KEEPER get`: the registry's name goes in, JSON
 /// comes out.
 fn ask(keeper: &str, key: &str) -> Option<Credentials> {
-    #[derive(Deserialize)]
+    #[derive(FromJson)]
     #[serde(rename_all = "PascalCase")]
     struct Answer {
         username: String,
@@ -88,7 +89,7 @@ fn ask(keeper: &str, key: &str) -> Option<Credentials> {
     if !output.status.success() {
         return None;
     }
-    let answer: Answer = serde_json::from_slice(&output.stdout).ok()?;
+    let answer: Answer = json::from_slice(&output.stdout).ok()?;
     let mut found =
         Credentials { serveraddress: key.to_owned(), ..Default::default() };
     if answer.username == "<token>" {

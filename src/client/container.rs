@@ -2,8 +2,6 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use serde::de::DeserializeOwned;
-
 use super::error::{Error, Result};
 use super::query::{Filters, Query, path_segment};
 use super::{Client, LONGEST_ANSWER, Stream, decode};
@@ -12,6 +10,7 @@ use crate::api::container::{
 };
 use crate::api::inspect;
 use crate::http::client::{Body, Response};
+use crate::json::FromJson;
 
 /// Which containers to list.
 #[derive(Clone, Debug, Default)]
@@ -112,7 +111,7 @@ impl Client {
         platform: &str,
     ) -> Result<CreateResponse> {
         let query = Query::new().text("name", name).text("platform", platform);
-        let body = serde_json::to_vec(request).map_err(Error::Answer)?;
+        let body = serde_json::to_vec(request).expect("its keys are strings");
         let json = [("Content-Type", "application/json")];
         let body = Body::Bytes(&body);
         let path = "/containers/create";
@@ -128,7 +127,7 @@ impl Client {
         self.container_as(id, "json", Query::new())
     }
 
-    fn container_as<T: DeserializeOwned>(
+    fn container_as<T: FromJson>(
         &mut self,
         id: &str,
         what: &str,

@@ -5,6 +5,7 @@ use std::io;
 
 use super::host::Host;
 use crate::http;
+use crate::json;
 
 /// The result of a call.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -36,7 +37,7 @@ pub enum Error {
     /// The exchange broke down.
     Http(http::Error),
     /// The answer is not what it should be.
-    Answer(serde_json::Error),
+    Answer(json::Error),
     /// A stream broke down.
     Stream(io::Error),
 }

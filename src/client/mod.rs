@@ -19,12 +19,11 @@ mod system;
 
 use std::io::Read;
 
-use serde::de::DeserializeOwned;
-
 use crate::api;
 use crate::http::client::{
     Address, Body, Connection, Request, Response, Timeouts,
 };
+use crate::json::{self, FromJson, Texts};
 
 pub use attach::{AttachTo, Attached};
 pub use container::{Condition, ListContainers, Logs, Removal, Waiting};
@@ -190,7 +189,7 @@ impl Client {
             Err(source) => return Error::Http(source),
         };
         self.kept = response.finish();
-        let message = match api::decode::<api::ErrorResponse>(&body) {
+        let message = match json::from_slice::<api::ErrorResponse>(&body) {
             Ok(error) if !error.message.is_empty() => error.message,
             _ => match String::from_utf8_lossy(&body).trim() {
                 "" => format!(
@@ -219,11 +218,7 @@ impl Client {
         Ok(bytes)
     }
 
-    fn get<T: DeserializeOwned>(
-        &mut self,
-        path: &str,
-        query: Query,
-    ) -> Result<T> {
+    fn get<T: FromJson>(&mut self, path: &str, query: Query) -> Result<T> {
         decode(&self.bytes("GET", path, query, Body::Empty)?)
     }
 
@@ -236,26 +231,17 @@ impl Client {
 const USER_AGENT: &str =
     concat!("Docker-Client/28.5.2 (linux) skiff/", env!("CARGO_PKG_VERSION"));
 
-fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    api::decode(bytes).map_err(Error::Answer)
+fn decode<T: FromJson>(bytes: &[u8]) -> Result<T> {
+    json::from_slice(bytes).map_err(Error::Answer)
 }
 
 /// Reads a stream of JSON objects as they come.
-pub fn objects<T: DeserializeOwned>(
+pub fn objects<T: FromJson>(
     stream: impl Read,
 ) -> impl Iterator<Item = Result<T>> {
     // The buffer takes what there is; it never waits for more than that.
     let buffered = std::io::BufReader::new(stream);
-    let values = serde_json::Deserializer::from_reader(buffered)
-        .into_iter::<serde_json::Value>();
-    values.map(|value| {
-        value.and_then(serde_json::from_value).map_err(|error| {
-            match error.is_io() {
-                true => Error::Stream(error.into()),
-                false => Error::Answer(error),
-            }
-        })
-    })
+    Texts::new(buffered).map(|text| decode(&text.map_err(Error::Stream)?))
 }
 
 /// A version as numbers that compare.

@@ -3,18 +3,19 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::network::Ids;
 use super::{Error, Result};
 use crate::id;
+use crate::json::FromJson;
 use crate::store::{Sync, record};
 
 /// The format of the record.
 const FORMAT: u32 = 1;
 
 /// The ids of a data root.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, FromJson)]
 pub struct Identity {
     /// The engine's, in the form of a UUID.
     pub id: String,

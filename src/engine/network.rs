@@ -5,12 +5,13 @@ use std::fs;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::container::Record;
 use super::{Engine, Error, Result, Settings};
 use crate::api::network::EndpointSettings;
 use crate::id;
+use crate::json::FromJson;
 use crate::network::files::{self, Host};
 use crate::network::resolv::{self, Overrides, Reach};
 use crate::network::{self, Bridge, Cidr, Lease, Mode};
@@ -25,7 +26,7 @@ pub struct Networks {
 }
 
 /// The ids of the networks, kept with the engine's own.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, FromJson)]
 pub struct Ids {
     bridge: String,
     host: String,

@@ -117,7 +117,8 @@ pub(super) fn decode(line: &[u8]) -> Option<Entry> {
     struct Line<'a> {
         #[serde(borrow, default)]
         log: Cow<'a, str>,
-        stream: Stream,
+        #[serde(borrow)]
+        stream: Cow<'a, str>,
         #[serde(borrow)]
         time: Cow<'a, str>,
         #[serde(default)]
@@ -125,7 +126,7 @@ pub(super) fn decode(line: &[u8]) -> Option<Entry> {
     }
     let line: Line<'_> = serde_json::from_slice(line).ok()?;
     Some(Entry {
-        stream: line.stream,
+        stream: Stream::of(&line.stream)?,
         time: Timestamp::parse_rfc3339(&line.time)?,
         line: line.log.into_owned().into_bytes(),
         attrs: line.attrs,

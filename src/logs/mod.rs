@@ -24,7 +24,9 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::json::FromJson;
 
 mod entry;
 mod lines;
@@ -38,10 +40,7 @@ pub use reader::{Follow, Next, Query, Reader, Tail};
 pub use writer::Writer;
 
 /// Which of the program's two outputs.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
-)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stream {
     /// Descriptor 1, or everything when there is a terminal.
     Stdout,
@@ -57,12 +56,16 @@ impl Stream {
             Stream::Stderr => "stderr",
         }
     }
+
+    /// Reads the name.
+    fn of(name: &str) -> Option<Stream> {
+        let both = [Stream::Stdout, Stream::Stderr];
+        both.into_iter().find(|stream| stream.name() == name)
+    }
 }
 
 /// Where a container's output is kept.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
 pub enum Driver {
     /// Docker's `json-file`.
     #[default]
@@ -74,7 +77,7 @@ pub enum Driver {
 }
 
 /// How one container is logged. Travels to the monitor as JSON.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
 #[serde(default)]
 pub struct Config {
     /// The driver.

@@ -34,8 +34,6 @@ pub mod route;
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use serde::{Deserialize, Serialize};
-
 use crate::sys;
 
 pub use bridge::Bridge;
@@ -93,7 +91,7 @@ pub struct Lease {
 }
 
 /// Which network a container asks for (`HostConfig.NetworkMode`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Only the loopback interface.
     None,

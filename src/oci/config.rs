@@ -6,36 +6,27 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 
-use super::{Digest, null};
+use super::Digest;
+use crate::json::{self, FromJson, Value};
 
 /// An image configuration of Docker or OCI.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default)]
 pub struct ImageConfig {
     /// Go's name of the architecture.
-    #[serde(deserialize_with = "null::default")]
     pub architecture: String,
     /// Who made it.
-    #[serde(
-        deserialize_with = "null::default",
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub author: String,
     /// What the maker wrote about it.
-    #[serde(
-        deserialize_with = "null::default",
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub comment: String,
     /// How to run it.
     pub config: Option<ContainerConfig>,
     /// The container that it was committed from.
-    #[serde(
-        deserialize_with = "null::default",
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub container: String,
     /// That container's configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,49 +35,30 @@ pub struct ImageConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
     /// The engine that made it.
-    #[serde(
-        deserialize_with = "null::default",
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub docker_version: String,
     /// The steps that made it, first one first.
-    #[serde(
-        deserialize_with = "null::default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<History>,
     /// Go's name of the system.
-    #[serde(deserialize_with = "null::default")]
     pub os: String,
     /// Features that the system must have (Windows only).
-    #[serde(
-        rename = "os.features",
-        deserialize_with = "null::default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(rename = "os.features", skip_serializing_if = "Vec::is_empty")]
     pub os_features: Vec<String>,
     /// Version of the system (Windows only).
-    #[serde(
-        rename = "os.version",
-        deserialize_with = "null::default",
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(rename = "os.version", skip_serializing_if = "String::is_empty")]
     pub os_version: String,
     /// The layers.
-    #[serde(deserialize_with = "null::default")]
     pub rootfs: RootFs,
     /// Variant of the architecture.
-    #[serde(
-        deserialize_with = "null::default",
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub variant: String,
 }
 
 impl ImageConfig {
     /// Reads a configuration.
-    pub fn parse(bytes: &[u8]) -> Result<ImageConfig, serde_json::Error> {
-        serde_json::from_slice(bytes)
+    pub fn parse(bytes: &[u8]) -> json::Result<ImageConfig> {
+        json::from_slice(bytes)
     }
 
     /// Returns the platform that it is made for.
@@ -102,14 +74,13 @@ impl ImageConfig {
 }
 
 /// The layers of an image, by the digests of their plain tars.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
 #[serde(default)]
 pub struct RootFs {
     /// Always `layers`.
-    #[serde(rename = "type", deserialize_with = "null::default")]
+    #[serde(rename = "type")]
     pub kind: String,
     /// The layers, lowest first.
-    #[serde(deserialize_with = "null::default")]
     pub diff_ids: Vec<Digest>,
 }
 
@@ -121,81 +92,70 @@ impl RootFs {
 }
 
 /// One step of an image's making.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
 #[serde(default)]
 pub struct History {
     /// When (RFC 3339), as written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
     /// Who.
-    #[serde(
-        deserialize_with = "null::default",
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub author: String,
     /// By which command.
-    #[serde(
-        deserialize_with = "null::default",
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub created_by: String,
     /// What the maker wrote about it.
-    #[serde(
-        deserialize_with = "null::default",
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub comment: String,
     /// Whether the step made no layer.
-    #[serde(
-        deserialize_with = "null::default",
-        skip_serializing_if = "is_false"
-    )]
+    #[serde(skip_serializing_if = "is_false")]
     pub empty_layer: bool,
 }
 
 /// The value of a set's entry: `{}`.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Empty {}
+
+impl FromJson for Empty {
+    fn kind() -> &'static str {
+        "struct {}"
+    }
+
+    fn zero() -> Empty {
+        Empty {}
+    }
+
+    /// The entry's key is all that counts; some tools write other values.
+    fn fill(&mut self, _: Value) -> json::Result<()> {
+        Ok(())
+    }
+}
 
 /// How a container of the image runs. `None` and empty differ where Docker
 /// shows the difference.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ContainerConfig {
     /// The host name.
-    #[serde(deserialize_with = "null::default")]
     pub hostname: String,
     /// The domain name.
-    #[serde(deserialize_with = "null::default")]
     pub domainname: String,
     /// The user: `name[:group]` or `uid[:gid]`.
-    #[serde(deserialize_with = "null::default")]
     pub user: String,
     /// Whether standard input was attached.
-    #[serde(deserialize_with = "null::default")]
     pub attach_stdin: bool,
     /// Whether standard output was attached.
-    #[serde(deserialize_with = "null::default")]
     pub attach_stdout: bool,
     /// Whether standard error was attached.
-    #[serde(deserialize_with = "null::default")]
     pub attach_stderr: bool,
     /// The ports that the program listens on: `80/tcp`.
-    #[serde(
-        deserialize_with = "null::keys",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub exposed_ports: Option<BTreeMap<String, Empty>>,
     /// Whether it has a terminal.
-    #[serde(deserialize_with = "null::default")]
     pub tty: bool,
     /// Whether standard input stays open.
-    #[serde(deserialize_with = "null::default")]
     pub open_stdin: bool,
     /// Whether standard input closes after the first client.
-    #[serde(deserialize_with = "null::default")]
     pub stdin_once: bool,
     /// The environment: `NAME=value`.
     pub env: Option<Vec<String>>,
@@ -206,39 +166,26 @@ pub struct ContainerConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub healthcheck: Option<Healthcheck>,
     /// Whether the command is escaped already (Windows only).
-    #[serde(
-        deserialize_with = "null::default",
-        skip_serializing_if = "is_false"
-    )]
+    #[serde(skip_serializing_if = "is_false")]
     pub args_escaped: bool,
     /// The image that it was made from.
-    #[serde(deserialize_with = "null::default")]
     pub image: String,
     /// Paths that are volumes.
-    #[serde(deserialize_with = "null::keys")]
     pub volumes: Option<BTreeMap<String, Empty>>,
     /// The directory that it starts in.
-    #[serde(deserialize_with = "null::default")]
     pub working_dir: String,
     /// The program that is always run.
     #[serde(deserialize_with = "words")]
     pub entrypoint: Option<Vec<String>>,
     /// Whether it has no network.
-    #[serde(
-        deserialize_with = "null::default",
-        skip_serializing_if = "is_false"
-    )]
+    #[serde(skip_serializing_if = "is_false")]
     pub network_disabled: bool,
     /// Build steps for images made from it.
     pub on_build: Option<Vec<String>>,
     /// Free notes.
-    #[serde(deserialize_with = "labels")]
     pub labels: Option<BTreeMap<String, String>>,
     /// The signal that stops it.
-    #[serde(
-        deserialize_with = "null::default",
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub stop_signal: String,
     /// Seconds from that signal to the kill.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -252,44 +199,26 @@ pub struct ContainerConfig {
 }
 
 /// How a container's health is tested; times in nanoseconds.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct Healthcheck {
     /// `[]` inherits, `["NONE"]` is off, `["CMD", …]`, `["CMD-SHELL", …]`.
-    #[serde(
-        deserialize_with = "null::default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub test: Vec<String>,
     /// Time between tests.
-    #[serde(
-        deserialize_with = "null::default",
-        skip_serializing_if = "is_zero"
-    )]
+    #[serde(skip_serializing_if = "is_zero")]
     pub interval: i64,
     /// How long a test may take.
-    #[serde(
-        deserialize_with = "null::default",
-        skip_serializing_if = "is_zero"
-    )]
+    #[serde(skip_serializing_if = "is_zero")]
     pub timeout: i64,
     /// How long failures do not count after the start.
-    #[serde(
-        deserialize_with = "null::default",
-        skip_serializing_if = "is_zero"
-    )]
+    #[serde(skip_serializing_if = "is_zero")]
     pub start_period: i64,
     /// Time between tests in that period.
-    #[serde(
-        deserialize_with = "null::default",
-        skip_serializing_if = "is_zero"
-    )]
+    #[serde(skip_serializing_if = "is_zero")]
     pub start_interval: i64,
     /// How many failures in a row make it unhealthy.
-    #[serde(
-        deserialize_with = "null::default",
-        skip_serializing_if = "is_zero"
-    )]
+    #[serde(skip_serializing_if = "is_zero")]
     pub retries: i64,
 }
 
@@ -302,32 +231,11 @@ fn is_zero(value: &i64) -> bool {
 }
 
 /// Reads a list of words; old images have a single string.
-fn words<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Vec<String>>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Words {
-        One(String),
-        Many(Vec<Option<String>>),
+fn words(value: Value) -> Value {
+    match value {
+        Value::String(_) => Value::Array(vec![value]),
+        other => other,
     }
-    Ok(Option::<Words>::deserialize(deserializer)?.map(|words| match words {
-        Words::One(word) => vec![word],
-        Words::Many(list) => {
-            list.into_iter().map(Option::unwrap_or_default).collect()
-        }
-    }))
-}
-
-/// Reads labels; a `null` value is an empty one.
-fn labels<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<BTreeMap<String, String>>, D::Error> {
-    let map: Option<BTreeMap<String, Option<String>>> =
-        Option::deserialize(deserializer)?;
-    Ok(map.map(|map| {
-        map.into_iter().map(|(k, v)| (k, v.unwrap_or_default())).collect()
-    }))
 }
 
 /// Makes the JSON bytes of a configuration, in a stable field order.
@@ -369,7 +277,7 @@ mod tests {
 
     #[test]
     fn null_is_taken_everywhere() {
-        let image: ImageConfig = serde_json::from_str("{}").unwrap();
+        let image: ImageConfig = json::from_slice(b"{}").unwrap();
         let value = serde_json::to_value(&image).unwrap();
         let mut null = value.as_object().unwrap().clone();
         for key in [
@@ -383,7 +291,7 @@ mod tests {
             null.insert(key.into(), serde_json::Value::Null);
         }
         null.values_mut().for_each(|v| *v = serde_json::Value::Null);
-        let read: ImageConfig = serde_json::from_value(null.into()).unwrap();
+        let read: ImageConfig = json::from_value(null.into()).unwrap();
         assert_eq!(read, image);
 
         let config = ContainerConfig::default();
@@ -393,15 +301,14 @@ mod tests {
             null.insert(key.into(), serde_json::Value::Null);
         }
         null.values_mut().for_each(|v| *v = serde_json::Value::Null);
-        let read: ContainerConfig =
-            serde_json::from_value(null.into()).unwrap();
+        let read: ContainerConfig = json::from_value(null.into()).unwrap();
         assert_eq!(read, config);
     }
 
     #[test]
     fn an_old_command_may_be_one_string() {
         let config: ContainerConfig =
-            serde_json::from_str(r#"{"Cmd":"ls -l","Entrypoint":[null]}"#)
+            json::from_slice(br#"{"Cmd":"ls -l","Entrypoint":[null]}"#)
                 .unwrap();
         assert_eq!(config.cmd.unwrap(), ["ls -l"]);
         assert_eq!(config.entrypoint.unwrap(), [""]);

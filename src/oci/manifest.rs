@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 
-use super::{Digest, Platform, null};
+use super::{Digest, Platform};
+use crate::json::{self, FromJson, Value};
 
 /// Docker's manifest, version 2, schema 2.
 pub const DOCKER_MANIFEST: &str =
@@ -44,29 +44,21 @@ const SCHEMA1: &str = "application/vnd.docker.distribution.manifest.v1";
 const MAX_LAYERS: usize = 500;
 
 /// A pointer to content: what it is, its digest, its size.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, FromJson)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
     /// The content's media type.
-    #[serde(default, deserialize_with = "null::default")]
+    #[serde(default)]
     pub media_type: String,
     /// The content's digest.
     pub digest: Digest,
     /// The content's size in bytes.
     pub size: u64,
     /// Other places to get it from.
-    #[serde(
-        default,
-        deserialize_with = "null::default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub urls: Vec<String>,
     /// Free notes.
-    #[serde(
-        default,
-        deserialize_with = "null::default",
-        skip_serializing_if = "BTreeMap::is_empty"
-    )]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
     /// What an index's entry runs on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,54 +66,38 @@ pub struct Descriptor {
 }
 
 /// One image: its configuration and its layers, lowest first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, FromJson)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
     /// Always 2.
     pub schema_version: u32,
     /// The document's own media type; empty in early OCI images.
-    #[serde(
-        default,
-        deserialize_with = "null::default",
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub media_type: String,
     /// The image configuration.
     pub config: Descriptor,
     /// The layers, lowest first.
-    #[serde(default, deserialize_with = "null::default")]
+    #[serde(default)]
     pub layers: Vec<Descriptor>,
     /// Free notes.
-    #[serde(
-        default,
-        deserialize_with = "null::default",
-        skip_serializing_if = "BTreeMap::is_empty"
-    )]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
 /// One name for the images of several platforms.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, FromJson)]
 #[serde(rename_all = "camelCase")]
 pub struct Index {
     /// Always 2.
     pub schema_version: u32,
     /// The document's own media type; empty in early OCI indexes.
-    #[serde(
-        default,
-        deserialize_with = "null::default",
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub media_type: String,
     /// The images; those with a digest of another algorithm are left out.
     #[serde(default, deserialize_with = "known_descriptors")]
     pub manifests: Vec<Descriptor>,
     /// Free notes.
-    #[serde(
-        default,
-        deserialize_with = "null::default",
-        skip_serializing_if = "BTreeMap::is_empty"
-    )]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -155,7 +131,7 @@ pub enum Error {
     /// More layers than can be mounted.
     TooManyLayers(usize),
     /// No JSON, or not of the expected form.
-    Json(serde_json::Error),
+    Json(json::Error),
 }
 
 impl fmt::Display for Error {
@@ -201,16 +177,16 @@ impl std::error::Error for Error {
 }
 
 /// The fields that tell the kinds of documents apart.
-#[derive(Deserialize)]
+#[derive(FromJson)]
 #[serde(rename_all = "camelCase")]
 struct Shape {
-    #[serde(default, deserialize_with = "null::default")]
+    #[serde(default)]
     schema_version: u32,
-    #[serde(default, deserialize_with = "null::default")]
+    #[serde(default)]
     media_type: String,
-    config: Option<IgnoredAny>,
-    layers: Option<IgnoredAny>,
-    manifests: Option<IgnoredAny>,
+    config: Option<Value>,
+    layers: Option<Value>,
+    manifests: Option<Value>,
 }
 
 impl Document {
@@ -221,8 +197,9 @@ impl Document {
         if served.starts_with(SCHEMA1) {
             return Err(Error::Schema1);
         }
+        let value = json::parse(bytes).map_err(Error::Json)?;
         let shape: Shape =
-            serde_json::from_slice(bytes).map_err(Error::Json)?;
+            json::from_value(value.clone()).map_err(Error::Json)?;
         if shape.schema_version == 1 {
             return Err(Error::Schema1);
         }
@@ -252,10 +229,10 @@ impl Document {
             return Err(Error::Ambiguous);
         }
         match kind {
-            DOCKER_LIST | OCI_INDEX => serde_json::from_slice(bytes)
+            DOCKER_LIST | OCI_INDEX => json::from_value(value)
                 .map(Document::Index)
                 .map_err(Error::Json),
-            DOCKER_MANIFEST | OCI_MANIFEST => Manifest::checked(bytes)
+            DOCKER_MANIFEST | OCI_MANIFEST => Manifest::checked(value)
                 .map(|manifest| Document::Manifest(Box::new(manifest))),
             other => Err(Error::MediaType(other.into())),
         }
@@ -263,9 +240,9 @@ impl Document {
 }
 
 impl Manifest {
-    fn checked(bytes: &[u8]) -> Result<Manifest, Error> {
+    fn checked(value: Value) -> Result<Manifest, Error> {
         let manifest: Manifest =
-            serde_json::from_slice(bytes).map_err(Error::Json)?;
+            json::from_value(value).map_err(Error::Json)?;
         let kind = manifest.config.media_type.as_str();
         // Some old tools wrote general types here; they are images.
         let general = ["", "application/octet-stream", "text/html"];
@@ -301,25 +278,14 @@ impl Index {
     }
 }
 
-/// Reads descriptors, leaving out those that cannot be understood.
-fn known_descriptors<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<Descriptor>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Entry {
-        Known(Box<Descriptor>),
-        Other(IgnoredAny),
+/// Leaves those descriptors out that cannot be understood.
+fn known_descriptors(mut value: Value) -> Value {
+    if let Value::Array(list) = &mut value {
+        list.retain(|entry| {
+            json::from_value::<Descriptor>(entry.clone()).is_ok()
+        });
     }
-    let entries: Option<Vec<Entry>> = Option::deserialize(deserializer)?;
-    let known =
-        entries.unwrap_or_default().into_iter().filter_map(
-            |entry| match entry {
-                Entry::Known(descriptor) => Some(*descriptor),
-                Entry::Other(_) => None,
-            },
-        );
-    Ok(known.collect())
+    value
 }
 
 #[cfg(test)]
@@ -391,7 +357,8 @@ mod tests {
     fn what_is_no_manifest_is_refused() {
         assert_eq!(
             parse("text/html", "<html>").unwrap_err(),
-            "invalid manifest: expected value at line 1 column 1"
+            "invalid manifest: invalid character '<' looking for \
+             beginning of value"
         );
         assert_eq!(
             parse("image/png", "{}").unwrap_err(),

@@ -9,7 +9,6 @@ pub mod chain;
 pub mod config;
 pub mod digest;
 pub mod manifest;
-mod null;
 pub mod platform;
 pub mod reference;
 

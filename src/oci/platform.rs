@@ -3,24 +3,23 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::null;
+use crate::json::FromJson;
 
 /// What an image runs on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
 pub struct Platform {
     /// Go's name of the architecture: `amd64`, `arm64`, `386`.
-    #[serde(default, deserialize_with = "null::default")]
+    #[serde(default)]
     pub architecture: String,
     /// Go's name of the system: `linux`.
-    #[serde(default, deserialize_with = "null::default")]
+    #[serde(default)]
     pub os: String,
     /// Version of the system (Windows only).
     #[serde(
         rename = "os.version",
         default,
-        deserialize_with = "null::default",
         skip_serializing_if = "String::is_empty"
     )]
     pub os_version: String,
@@ -28,16 +27,11 @@ pub struct Platform {
     #[serde(
         rename = "os.features",
         default,
-        deserialize_with = "null::default",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub os_features: Vec<String>,
     /// Variant of the architecture: `v7`, `v8`.
-    #[serde(
-        default,
-        deserialize_with = "null::default",
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub variant: String,
 }
 

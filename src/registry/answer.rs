@@ -3,9 +3,8 @@
 
 use std::fmt;
 
-use serde::Deserialize;
-
 use super::challenge::Challenge;
+use crate::json::{self, FromJson};
 
 /// The most of an error's body that is read.
 pub const MAX_ERROR_BODY: usize = 64 * 1024;
@@ -148,14 +147,14 @@ fn oauth_refusal(challenge: &Challenge) -> Option<Refusal> {
 }
 
 fn read_body(status: u16, body: &[u8]) -> Answer {
-    #[derive(Deserialize)]
+    #[derive(FromJson)]
     struct Listed {
         #[serde(default)]
         errors: Option<Vec<One>>,
         #[serde(default)]
         details: Option<serde_json::Value>,
     }
-    #[derive(Deserialize)]
+    #[derive(FromJson)]
     struct One {
         #[serde(default)]
         code: Option<serde_json::Value>,
@@ -168,9 +167,9 @@ fn read_body(status: u16, body: &[u8]) -> Answer {
         body: String::from_utf8_lossy(&body[..body.len().min(SHOWN)])
             .into_owned(),
     };
-    let listed: Listed = match serde_json::from_slice(body) {
+    let listed: Listed = match json::from_slice(body) {
         Ok(listed) => listed,
-        Err(error) => return unreadable(go_words(body, &error)),
+        Err(error) => return unreadable(error.to_string()),
     };
     if let Some(serde_json::Value::String(details)) = listed.details
         && !details.is_empty()
@@ -207,20 +206,6 @@ fn read_body(status: u16, body: &[u8]) -> Answer {
         );
     }
     Answer::Refused(list)
-}
-
-/// Says why a body is no JSON in the words of Go's decoder where they are
-/// known.
-fn go_words(body: &[u8], error: &serde_json::Error) -> String {
-    let first = body.iter().find(|b| !b.is_ascii_whitespace());
-    match first {
-        None => "unexpected end of JSON input".into(),
-        Some(first) if !b"{[\"-0123456789tfn".contains(first) => format!(
-            "invalid character {:?} looking for beginning of value",
-            char::from(*first)
-        ),
-        Some(_) => error.to_string(),
-    }
 }
 
 /// The words of a code that came without any (distribution

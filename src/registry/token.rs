@@ -5,10 +5,9 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use super::Credentials;
 use super::url::encode;
+use crate::json::{self, FromJson};
 use crate::oci::Digest;
 use crate::time;
 
@@ -102,13 +101,13 @@ impl Token {
     /// Reads the answer of a token server; `None` if it holds no token that
     /// can stand in a header.
     pub fn read(body: &[u8]) -> Option<Token> {
-        #[derive(Deserialize)]
+        #[derive(FromJson)]
         struct Answer {
             token: Option<String>,
             access_token: Option<String>,
             expires_in: Option<f64>,
         }
-        let answer: Answer = serde_json::from_slice(body).ok()?;
+        let answer: Answer = json::from_slice(body).ok()?;
         let text = answer
             .token
             .filter(|token| !token.is_empty())

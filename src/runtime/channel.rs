@@ -5,6 +5,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::error::StartError;
+use crate::json;
 use crate::sys::{self, errno, socket};
 
 /// Longer texts are cut.
@@ -133,7 +134,7 @@ fn decode(bytes: &[u8]) -> Option<Message> {
         b'g' => Message::Go,
         b'b' => Message::Built,
         b'w' => Message::Warning(String::from_utf8_lossy(text).into_owned()),
-        b'f' => Message::Failed(serde_json::from_slice(text).ok()?),
+        b'f' => Message::Failed(json::from_slice(text).ok()?),
         _ => return None,
     })
 }

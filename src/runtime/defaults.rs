@@ -164,6 +164,7 @@ fn standard(kind: MountKind, target: &str, options: &[&str]) -> Mount {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json;
 
     #[test]
     fn a_bind_takes_the_place_of_a_standard_mount() {
@@ -214,9 +215,9 @@ mod tests {
     fn a_spec_travels_as_json() {
         let spec = Spec::docker("x", Root::default());
         let text = serde_json::to_string(&spec).unwrap();
-        assert_eq!(serde_json::from_str::<Spec>(&text).unwrap(), spec);
+        assert_eq!(json::from_slice::<Spec>(text.as_bytes()).unwrap(), spec);
         assert_eq!(
-            serde_json::from_str::<Spec>("{\"new_field\":1}").unwrap(),
+            json::from_slice::<Spec>(b"{\"new_field\":1}").unwrap(),
             Spec::default()
         );
     }

@@ -3,7 +3,9 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::json::FromJson;
 
 /// The words before everything that goes wrong in creating a container.
 const CREATE: &str = "failed to create task for container: failed to create \
@@ -19,7 +21,7 @@ const MISMATCH: &str = ": Are you trying to mount a directory onto a file (or \
 pub type Result<T> = std::result::Result<T, StartError>;
 
 /// A failed start. Prints the complete text of the API's answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, FromJson)]
 pub struct StartError {
     /// What it means for the exit code and the answer's status.
     pub kind: StartErrorKind,
@@ -31,7 +33,7 @@ pub struct StartError {
 }
 
 /// What a failed start means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, FromJson)]
 #[serde(rename_all = "lowercase")]
 pub enum StartErrorKind {
     /// The program is not there: exit code 127, status 400.

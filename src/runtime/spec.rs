@@ -10,10 +10,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::json::{self, FromJson, Value};
 
 /// One container.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default)]
 pub struct Spec {
     /// The container's full id; the last part of its cgroup's path.
@@ -63,7 +65,7 @@ pub struct Spec {
 
 /// What is mounted as `/`: an overlay, made inside of the container's own
 /// mount namespace. Without lower directories, `upper` itself is bound.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default)]
 pub struct Root {
     /// The layers, the topmost first.
@@ -79,7 +81,7 @@ pub struct Root {
 }
 
 /// One mount.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default)]
 pub struct Mount {
     /// What is mounted.
@@ -101,9 +103,7 @@ pub struct Mount {
 }
 
 /// What a mount is.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
 #[serde(rename_all = "lowercase")]
 pub enum MountKind {
     /// A directory or a file of the host.
@@ -126,9 +126,7 @@ pub enum MountKind {
 }
 
 /// mount_namespaces(7); each for the whole tree if the bind is recursive.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
 #[serde(rename_all = "lowercase")]
 pub enum Propagation {
     /// Nothing travels.
@@ -141,7 +139,7 @@ pub enum Propagation {
 }
 
 /// The program and what it starts with.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default)]
 pub struct Process {
     /// The program and its arguments. The program is looked up in the
@@ -168,7 +166,7 @@ pub struct Process {
 }
 
 /// One resource limit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, FromJson)]
 pub struct Rlimit {
     /// `nofile`, or `RLIMIT_NOFILE`.
     pub name: String,
@@ -180,7 +178,7 @@ pub struct Rlimit {
 
 /// Which namespaces are new, the host's, or another container's. The mount
 /// namespace is always new.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
 #[serde(default)]
 pub struct Namespaces {
     /// Processes.
@@ -196,7 +194,7 @@ pub struct Namespaces {
 }
 
 /// One namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Namespace {
     /// A new one.
@@ -208,8 +206,32 @@ pub enum Namespace {
     Path(PathBuf),
 }
 
+impl FromJson for Namespace {
+    fn kind() -> &'static str {
+        "Namespace"
+    }
+
+    fn zero() -> Namespace {
+        Namespace::New
+    }
+
+    /// Reads `"new"`, `"host"` or `{"path":"/proc/…"}`.
+    fn fill(&mut self, mut value: Value) -> json::Result<()> {
+        *self = if value.is_object() {
+            let path = json::take(&mut value, "path");
+            Namespace::Path(json::from_value(path)?)
+        } else {
+            match json::variant("Namespace", &["new", "host"], value)? {
+                0 => Namespace::New,
+                _ => Namespace::Host,
+            }
+        };
+        Ok(())
+    }
+}
+
 /// The place among the cgroups, and the limits.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
 #[serde(default)]
 pub struct Cgroup {
     /// The parent's path; empty is `/skiff`. The container's own group is
@@ -220,7 +242,7 @@ pub struct Cgroup {
 }
 
 /// Limits; zero (or empty) means that nothing is written.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
 #[serde(default)]
 pub struct Resources {
     /// Bytes of memory.
@@ -252,7 +274,7 @@ pub struct Resources {
 }
 
 /// A limit for one block device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, FromJson)]
 pub struct Throttle {
     /// What is limited.
     pub kind: ThrottleKind,
@@ -265,7 +287,7 @@ pub struct Throttle {
 }
 
 /// What a [`Throttle`] limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, FromJson)]
 #[serde(rename_all = "snake_case")]
 pub enum ThrottleKind {
     /// Bytes read in a second.
@@ -279,7 +301,7 @@ pub enum ThrottleKind {
 }
 
 /// A device node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, FromJson)]
 pub struct Device {
     /// The path in the container.
     pub path: PathBuf,
@@ -298,7 +320,7 @@ pub struct Device {
 }
 
 /// Character or block device; `Any` in rules only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, FromJson)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceKind {
     /// A character device.
@@ -310,7 +332,7 @@ pub enum DeviceKind {
 }
 
 /// Allows or denies devices.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, FromJson)]
 pub struct DeviceRule {
     /// Whether it allows (else it denies).
     pub allow: bool,
@@ -325,9 +347,7 @@ pub struct DeviceRule {
 }
 
 /// Which system calls the program may make.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
 #[serde(rename_all = "lowercase")]
 pub enum Seccomp {
     /// Docker's default profile, for the capabilities that it has.

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::api;
 use crate::http::body::{Incoming, Reader};
@@ -23,6 +22,7 @@ use crate::http::input::Input;
 use crate::http::query::Query;
 use crate::http::stream::Peer;
 use crate::http::{self, Stream};
+use crate::json::{self, FromJson};
 use crate::wait::{self, Ready};
 
 use super::budget::Seat;
@@ -194,9 +194,7 @@ impl<'c> Exchange<'c> {
     /// Reads a JSON body as the newest version would say it; `None` if
     /// there is none. A wrong media type and broken JSON are refused in
     /// Docker's words.
-    pub fn json_body<T: DeserializeOwned>(
-        &mut self,
-    ) -> Result<Option<T>, Error> {
+    pub fn json_body<T: FromJson>(&mut self) -> Result<Option<T>, Error> {
         if !self.has_body() {
             // Old clients send `plain/text` with nothing.
             return Ok(None);
@@ -208,11 +206,14 @@ impl<'c> Exchange<'c> {
                 "invalid JSON: got EOF while reading request body",
             ));
         }
-        let bad = |e| Error::bad_request(format!("invalid JSON: {e}"));
-        let mut body = api::decode_value(&text).map_err(bad)?;
+        let bad = |e| match e {
+            json::Error::Trailing => Error::bad_request(e.to_string()),
+            e => Error::bad_request(format!("invalid JSON: {e}")),
+        };
+        let mut body = json::parse(&text).map_err(bad)?;
         requests::rewrite(&mut body, self.operation, self.version)
             .map_err(Error::bad_request)?;
-        serde_json::from_value(body).map(Some).map_err(bad)
+        json::from_value(body).map(Some).map_err(bad)
     }
 
     /// Reads the whole body, of at most `limit` bytes.

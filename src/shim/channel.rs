@@ -16,9 +16,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::Error;
+use crate::json::{self, FromJson};
 use crate::sys::poll::{self, PollFd, PollFlags};
 use crate::sys::socket;
 use crate::sys::stream::{Moved, recv_fds_now, send_now};
@@ -54,14 +54,14 @@ pub(super) struct Message {
 impl Message {
     /// Reads the JSON as a request or a reply, if it is of a version that
     /// this build understands.
-    pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
+    pub(super) fn parse<T: FromJson>(&self) -> Result<T, Error> {
         if !(OLDEST..=VERSION).contains(&self.version) {
             return Err(Error::Protocol(format!(
                 "version {} of the protocol is not spoken here",
                 self.version
             )));
         }
-        serde_json::from_slice(&self.json)
+        json::from_slice(&self.json)
             .map_err(|e| Error::Protocol(format!("a message is damaged: {e}")))
     }
 }

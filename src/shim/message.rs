@@ -4,14 +4,15 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use crate::json::{self, FromJson, Value};
 use crate::logs;
 use crate::runtime::{Spec, StartError};
 use crate::time::Timestamp;
 
 /// All that a monitor needs to make its container.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default)]
 pub struct Start {
     /// The container's id.
@@ -31,9 +32,7 @@ pub struct Start {
 }
 
 /// What the program's standard input is.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
 #[serde(rename_all = "lowercase")]
 pub enum Stdin {
     /// `/dev/null` (a terminal can never be typed on).
@@ -46,9 +45,7 @@ pub enum Stdin {
 }
 
 /// How output is sent to a client.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
 #[serde(rename_all = "lowercase")]
 pub enum Framing {
     /// As it is: a terminal, or one stream only.
@@ -59,9 +56,7 @@ pub enum Framing {
 }
 
 /// The streams that a client takes part in.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
 #[serde(default)]
 pub struct Streams {
     /// What it sends is the program's input.
@@ -73,7 +68,7 @@ pub struct Streams {
 }
 
 /// An attachment without its socket and early bytes, which travel beside.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
 #[serde(default)]
 pub(super) struct Attach {
     pub streams: Streams,
@@ -84,7 +79,7 @@ pub(super) struct Attach {
 
 /// From the daemon. `Start` and `Proceed` come over the start socket only,
 /// `Attach` over both.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
 pub(super) enum Request {
     Start(Box<Start>),
@@ -101,12 +96,42 @@ pub(super) enum Request {
     Pause,
     Resume,
     /// Of a newer version.
-    #[serde(other)]
     Unknown,
 }
 
+impl FromJson for Request {
+    fn kind() -> &'static str {
+        "Request"
+    }
+
+    fn zero() -> Request {
+        Request::Unknown
+    }
+
+    fn fill(&mut self, mut value: Value) -> json::Result<()> {
+        *self = match json::tag(&mut value, "request")?.as_str() {
+            "start" => Request::Start(json::from_value(value)?),
+            "proceed" => Request::Proceed,
+            "attach" => Request::Attach(json::from_value(value)?),
+            "monitor" => Request::Monitor,
+            "resize" => Request::Resize {
+                rows: json::field(&mut value, "rows")?,
+                cols: json::field(&mut value, "cols")?,
+            },
+            "signal" => {
+                let number = json::field(&mut value, "number")?;
+                Request::Signal { number }
+            }
+            "pause" => Request::Pause,
+            "resume" => Request::Resume,
+            _ => Request::Unknown,
+        };
+        Ok(())
+    }
+}
+
 /// From the monitor.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(tag = "reply", rename_all = "snake_case")]
 pub(super) enum Reply {
     /// The container's first process exists; its network namespace is the
@@ -125,12 +150,42 @@ pub(super) enum Reply {
     /// It is not, and why.
     Refused { message: String },
     /// Of a newer version.
-    #[serde(other)]
     Unknown,
 }
 
+impl FromJson for Reply {
+    fn kind() -> &'static str {
+        "Reply"
+    }
+
+    fn zero() -> Reply {
+        Reply::Unknown
+    }
+
+    fn fill(&mut self, mut value: Value) -> json::Result<()> {
+        let tag = json::tag(&mut value, "reply")?;
+        let from = &mut value;
+        *self = match tag.as_str() {
+            "created" => Reply::Created {
+                pid: json::field(from, "pid")?,
+                start_time: json::field(from, "start_time")?,
+            },
+            "started" => Reply::Started { state: json::field(from, "state")? },
+            "failed" => Reply::Failed { error: json::field(from, "error")? },
+            "state" => Reply::State { state: json::field(from, "state")? },
+            "exit" => Reply::Exit { exit: json::field(from, "exit")? },
+            "done" => Reply::Done,
+            "refused" => {
+                Reply::Refused { message: json::field(from, "message")? }
+            }
+            _ => Reply::Unknown,
+        };
+        Ok(())
+    }
+}
+
 /// A running container, as its monitor knows it; also `state.json`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
 #[serde(default)]
 pub struct State {
     /// The version of the protocol that the monitor speaks.
@@ -147,16 +202,11 @@ pub struct State {
     /// The monitor's own process.
     pub shim_pid: i32,
     /// When the program began.
-    #[serde(default = "zero")]
     pub started_at: Timestamp,
 }
 
-fn zero() -> Timestamp {
-    Timestamp::ZERO
-}
-
 /// How a container ended; also `exit.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, FromJson)]
 pub struct Exit {
     /// Docker's exit code: the program's, or 128 and the signal.
     pub code: i32,
@@ -180,14 +230,15 @@ mod tests {
     #[test]
     fn what_is_unknown_is_passed_over() {
         let json = "{\"request\":\"resize\",\"rows\":2,\"cols\":3,\"dpi\":4}";
-        let request: Request = serde_json::from_str(json).unwrap();
+        let request: Request = json::from_slice(json.as_bytes()).unwrap();
         assert!(matches!(request, Request::Resize { rows: 2, cols: 3 }));
         let json = "{\"request\":\"checkpoint\",\"dir\":\"/x\"}";
-        let request: Request = serde_json::from_str(json).unwrap();
+        let request: Request = json::from_slice(json.as_bytes()).unwrap();
         assert!(matches!(request, Request::Unknown));
         let json = "{\"reply\":\"exit\",\"exit\":{\"code\":3,\"at\":\
                     \"2024-01-01T00:00:00Z\",\"new\":1}}";
-        let Reply::Exit { exit } = serde_json::from_str(json).unwrap() else {
+        let Reply::Exit { exit } = json::from_slice(json.as_bytes()).unwrap()
+        else {
             panic!("no exit");
         };
         assert_eq!((exit.code, exit.signal, exit.oom), (3, None, false));
@@ -196,7 +247,8 @@ mod tests {
     #[test]
     fn a_start_message_may_lack_fields() {
         let json = "{\"request\":\"start\",\"id\":\"x\"}";
-        let Request::Start(start) = serde_json::from_str(json).unwrap() else {
+        let Request::Start(start) = json::from_slice(json.as_bytes()).unwrap()
+        else {
             panic!("no start");
         };
         assert_eq!(start.stdin, Stdin::Closed);

@@ -7,11 +7,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::Error;
 use super::message::{Exit, State};
+use crate::json::{self, FromJson};
 
 const STATE: &str = "state.json";
 const EXIT: &str = "exit.json";
@@ -21,7 +21,7 @@ pub(super) const SOCKET: &str = "shim.sock";
 pub(super) const LOG: &str = "shim.log";
 
 /// `exit.json`: the exit with the boot it belongs to.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, FromJson)]
 struct ExitRecord {
     boot_id: String,
     exit: Exit,
@@ -62,9 +62,9 @@ pub(super) fn load_exit(dir: &Path) -> Option<Exit> {
 }
 
 /// A missing and a damaged record are the same: nothing is known.
-fn load<T: DeserializeOwned>(dir: &Path, name: &str) -> Option<T> {
+fn load<T: FromJson>(dir: &Path, name: &str) -> Option<T> {
     let bytes = std::fs::read(dir.join(name)).ok()?;
-    serde_json::from_slice(&bytes).ok()
+    json::from_slice(&bytes).ok()
 }
 
 fn save(dir: &Path, name: &str, record: &impl Serialize) -> Result<(), Error> {

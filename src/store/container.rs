@@ -9,13 +9,13 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::de::{DeserializeOwned, IgnoredAny};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::trash::Trash;
 use super::{Error, FORMAT, Result, Store, Sync, make_dir, record};
 use crate::archive::tree;
 use crate::id;
+use crate::json::{self, FromJson, Value};
 use crate::oci::Digest;
 use crate::sys;
 
@@ -37,16 +37,30 @@ struct Written<'a, T> {
     container: &'a T,
 }
 
-#[derive(Deserialize)]
+#[derive(FromJson)]
 struct Head {
     layers: Vec<Digest>,
     #[serde(rename = "container")]
-    _container: IgnoredAny,
+    _container: Value,
 }
 
-#[derive(Deserialize)]
 struct Whole<T> {
     container: T,
+}
+
+impl<T: FromJson> FromJson for Whole<T> {
+    fn kind() -> &'static str {
+        "Whole"
+    }
+
+    fn zero() -> Whole<T> {
+        Whole { container: T::zero() }
+    }
+
+    fn fill(&mut self, mut value: Value) -> json::Result<()> {
+        self.container = json::field(&mut value, "container")?;
+        Ok(())
+    }
 }
 
 /// Loads which layers the containers of a root stand on; directories that
@@ -120,7 +134,7 @@ impl Store {
 
     /// Reads the records of all containers, by id. One that does not read
     /// as `T` is set aside.
-    pub fn containers<T: DeserializeOwned>(&self) -> Result<Vec<(String, T)>> {
+    pub fn containers<T: FromJson>(&self) -> Result<Vec<(String, T)>> {
         let mut ids: Vec<String> =
             self.state().containers.keys().cloned().collect();
         ids.sort();

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::archive;
+use crate::json;
 use crate::oci::Digest;
 use crate::sys;
 
@@ -59,7 +60,7 @@ pub enum Error {
         actual: u64,
     },
     /// An image's configuration makes no sense.
-    Config(serde_json::Error),
+    Config(json::Error),
     /// A layer that is asked for is not here.
     NoLayer(Digest),
     /// An image that is asked for is not here.
@@ -160,7 +161,8 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Io { cause, .. } | Error::Read(cause) => Some(cause),
-            Error::Encode(cause) | Error::Config(cause) => Some(cause),
+            Error::Encode(cause) => Some(cause),
+            Error::Config(cause) => Some(cause),
             Error::Unpack(cause) => Some(cause),
             _ => None,
         }

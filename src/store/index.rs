@@ -3,14 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use crate::json::FromJson;
 use crate::oci::{Digest, Reference};
 use crate::time::Timestamp;
 
 /// All names of a store, and what else is known of images but not in
 /// their configurations.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
 pub struct Index {
     /// By the repository's full name: `docker.io/library/busybox`.
     repositories: BTreeMap<String, Repository>,
@@ -18,7 +19,7 @@ pub struct Index {
     images: BTreeMap<Digest, Facts>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
 struct Repository {
     #[serde(default)]
     tags: BTreeMap<String, Digest>,
@@ -27,7 +28,7 @@ struct Repository {
 }
 
 /// What is known of an image beside its configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
 pub struct Facts {
     /// When it last got a tag.
     #[serde(default)]
@@ -137,6 +138,7 @@ impl Index {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json;
 
     fn reference(text: &str) -> Reference {
         Reference::parse(text).unwrap()
@@ -173,6 +175,6 @@ mod tests {
         index.set(&reference("localhost:5000/x/y").with_digest(a), a);
         index.facts_mut(a).last_tag_time = Some(Timestamp::now());
         let text = serde_json::to_string(&index).unwrap();
-        assert_eq!(serde_json::from_str::<Index>(&text).unwrap(), index);
+        assert_eq!(json::from_slice::<Index>(text.as_bytes()).unwrap(), index);
     }
 }

@@ -7,16 +7,17 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::trash::Trash;
 use super::{Error, FORMAT, Result, State, Store, Sync, record};
 use crate::archive::framing;
+use crate::json::FromJson;
 use crate::oci::{Digest, Hasher};
 use crate::sys;
 
 /// The compressed form that a layer came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, FromJson)]
 pub struct Blob {
     /// Its digest.
     pub digest: Digest,
@@ -39,7 +40,7 @@ pub struct Layer {
     pub path: PathBuf,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, FromJson)]
 struct LayerRecord {
     diff_id: Digest,
     short: String,

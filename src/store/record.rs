@@ -11,12 +11,11 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
 
 use super::{Error, Result};
 use crate::id;
+use crate::json::{self, FromJson, Value};
 use crate::time::Timestamp;
 
 /// Whether a change must survive a power cut.
@@ -36,7 +35,7 @@ struct Written<'a, T> {
 
 /// A record before its type is known. What it holds is read from a value,
 /// as all of the API's types are: each type needs one reader only.
-#[derive(Deserialize)]
+#[derive(FromJson)]
 struct Whole {
     format: u64,
     record: Value,
@@ -91,7 +90,7 @@ fn write_new(path: &Path, bytes: &[u8], sync: Sync) -> Result<()> {
 ///
 /// # Errors
 /// Only [`Error::Newer`].
-pub fn load<T: DeserializeOwned>(path: &Path, known: u32) -> Result<Option<T>> {
+pub fn load<T: FromJson>(path: &Path, known: u32) -> Result<Option<T>> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
@@ -102,7 +101,7 @@ pub fn load<T: DeserializeOwned>(path: &Path, known: u32) -> Result<Option<T>> {
             return Ok(None);
         }
     };
-    let whole: Whole = match serde_json::from_slice(&bytes) {
+    let whole: Whole = match json::from_slice(&bytes) {
         Ok(whole) => whole,
         Err(error) => {
             set_aside(path, &error.to_string());
@@ -113,7 +112,7 @@ pub fn load<T: DeserializeOwned>(path: &Path, known: u32) -> Result<Option<T>> {
         let path = path.to_path_buf();
         return Err(Error::Newer { path, format: whole.format, known });
     }
-    match serde_json::from_value(whole.record) {
+    match json::from_value(whole.record) {
         Ok(record) => Ok(Some(record)),
         Err(error) => {
             set_aside(path, &error.to_string());

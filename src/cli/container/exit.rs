@@ -64,7 +64,8 @@ mod tests {
     #[test]
     fn waits_that_fail_give_125() {
         let answer = |text: &str| {
-            status(Ok(serde_json::from_str::<WaitResponse>(text).unwrap()))
+            status(Ok(crate::json::from_slice::<WaitResponse>(text.as_bytes())
+                .unwrap()))
         };
         assert_eq!(answer("{\"StatusCode\":7}").unwrap(), 7);
         let failed =

@@ -161,8 +161,8 @@ mod tests {
     use super::*;
 
     fn event() -> Event {
-        serde_json::from_str(
-            r#"{"status":"die","id":"446a","from":"my/b:1","Type":"container",
+        crate::json::from_slice(
+            br#"{"status":"die","id":"446a","from":"my/b:1","Type":"container",
             "Action":"die","Actor":{"ID":"446a","Attributes":{"name":"m",
             "exitCode":"0"}},"scope":"local","time":1795291747,
             "timeNano":1795291747665710673}"#,

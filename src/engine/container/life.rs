@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::api::container::Config;
 use crate::api::host_config::HostConfig;
 use crate::api::inspect::MountPoint;
 use crate::api::network::EndpointSettings;
+use crate::json::FromJson;
 use crate::oci::Digest;
 use crate::time::Timestamp;
 
 /// What was asked for at create. Kept synced on disk, unless the container
 /// removes itself.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, FromJson)]
 pub struct Record {
     /// The id: 64 hex digits.
     pub id: String,
@@ -39,9 +40,7 @@ pub struct Record {
 }
 
 /// Where a container is in its life.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// Never started, or its only start failed.
@@ -62,9 +61,7 @@ pub enum Phase {
 }
 
 /// Who ended the container last: the restart policies ask.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
 #[serde(rename_all = "lowercase")]
 pub enum EndedBy {
     /// Itself.
@@ -80,7 +77,7 @@ pub enum EndedBy {
 
 /// What a container does now, and how it ended last. Kept unsynced on disk
 /// beside the record.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
 #[serde(default)]
 pub struct Life {
     /// Where it is in its life.

@@ -4,11 +4,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{
     STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD,
 };
-use serde::Deserialize;
 
 use crate::api;
 use crate::engine::{Credentials, Platform};
 use crate::http::query::Query;
+use crate::json::{self, FromJson};
 use crate::server::{Error, Exchange};
 use crate::time::{self, Timestamp};
 
@@ -47,7 +47,7 @@ pub fn platform(query: &Query) -> Result<Option<Platform>, Error> {
         return Ok(None);
     }
     if text.starts_with('{') {
-        return match serde_json::from_str(text) {
+        return match json::from_slice(text.as_bytes()) {
             Ok(platform) => Ok(Some(platform)),
             Err(e) => Err(Error::bad_request(format!("invalid platform: {e}"))),
         };
@@ -61,7 +61,7 @@ pub fn platform(query: &Query) -> Result<Option<Platform>, Error> {
 /// Reads `X-Registry-Auth`: base64url JSON. What cannot be read counts as
 /// absent, as in Docker: old clients send all kinds of things.
 pub fn credentials(exchange: &Exchange<'_>) -> Option<Credentials> {
-    #[derive(Default, Deserialize)]
+    #[derive(Default, FromJson)]
     #[serde(default)]
     struct Auth {
         username: String,

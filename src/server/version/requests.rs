@@ -161,8 +161,8 @@ fn before_40(body: &mut Value) -> Result<(), String> {
     });
     with_host_config(body, |host| {
         host.remove("KernelMemoryTCP");
-        let mode = host.entry("IpcMode").or_insert("".into());
-        if *mode == "" {
+        let mode = host.entry("IpcMode").or_insert(Value::Null);
+        if mode.is_null() || *mode == "" {
             *mode = "shareable".into();
         }
     });
@@ -229,7 +229,10 @@ fn before_44(body: &mut Value) -> Result<(), String> {
         if kind == "bind" && mount["ReadOnly"] == true {
             let one = json!({ "ReadOnlyNonRecursive": true });
             at(mount, &[], |map| {
-                map.entry("BindOptions").or_insert_with(|| json!({}));
+                let options = map.entry("BindOptions").or_insert(Value::Null);
+                if options.is_null() {
+                    *options = json!({});
+                }
             });
             at(mount, &["BindOptions"], |options| add(options, one));
         }
@@ -275,7 +278,10 @@ fn with_host_config(
     change: impl FnOnce(&mut serde_json::Map<String, Value>),
 ) {
     at(body, &[], |map| {
-        map.entry("HostConfig").or_insert_with(|| json!({}));
+        let host = map.entry("HostConfig").or_insert(Value::Null);
+        if host.is_null() {
+            *host = json!({});
+        }
     });
     at(body, &["HostConfig"], change);
 }
@@ -343,6 +349,9 @@ mod tests {
             body["HostConfig"]["IpcMode"].clone()
         };
         assert_eq!(mode(39, json!({})), "shareable");
+        assert_eq!(mode(39, json!({ "HostConfig": null })), "shareable");
+        let null = json!({ "HostConfig": { "IpcMode": null } });
+        assert_eq!(mode(39, null), "shareable");
         assert_eq!(mode(40, json!({})), json!(null));
         let host = json!({ "HostConfig": { "IpcMode": "host" } });
         assert_eq!(mode(39, host), "host");
