@@ -7,6 +7,7 @@ use super::life::Record;
 use super::{Container, mounts};
 use crate::api::host_config::HostConfig;
 use crate::engine::{Engine, Error, Result};
+use crate::json;
 use crate::store::Sync;
 
 /// The fields of a `HostConfig` that a start names.
@@ -59,9 +60,7 @@ impl Engine {
 }
 
 fn changed(old: &HostConfig, changes: HostChanges) -> Result<HostConfig> {
-    let malformed = |e| Error::Invalid(format!("invalid JSON: {e}"));
-    let whole = serde_json::to_value(old).map_err(malformed)?;
-    let Value::Object(mut fields) = whole else {
+    let Ok(Value::Object(mut fields)) = serde_json::to_value(old) else {
         return Ok(old.clone());
     };
     for (cause, derived) in DERIVED {
@@ -71,7 +70,8 @@ fn changed(old: &HostConfig, changes: HostChanges) -> Result<HostConfig> {
         }
     }
     fields.extend(changes);
-    serde_json::from_value(Value::Object(fields)).map_err(malformed)
+    json::from_value(Value::Object(fields))
+        .map_err(|e| Error::Invalid(format!("invalid JSON: {e}")))
 }
 
 #[cfg(test)]
