@@ -54,6 +54,13 @@ impl Guard {
                 split_port(host).map_or(host, |(name, _)| name)
             ));
         }
+        self.refusal_of_site(head)
+    }
+
+    /// The same for a client that calls through TLS: under whatever name, no
+    /// browser takes our certificate for that of another site.
+    pub fn refusal_of_site(&self, head: &Request) -> Option<String> {
+        let host = head.host();
         for (name, value) in head.fields().iter() {
             let refused = match name.len() {
                 6 if name.eq_ignore_ascii_case("origin") => {

@@ -98,10 +98,12 @@ pub(super) fn answer<S>(
 
 /// Refuses what a web page sends by way of somebody's browser.
 fn admit<S>(server: &Server<S>, exchange: &Exchange<'_>) -> Result<(), Error> {
-    if matches!(exchange.stream.as_deref(), None | Some(Stream::Unix(_))) {
-        return Ok(());
-    }
-    match server.guard.refusal(exchange.head) {
+    let refusal = match exchange.stream.as_deref() {
+        None | Some(Stream::Unix(_)) => return Ok(()),
+        Some(Stream::Tls(_)) => server.guard.refusal_of_site(exchange.head),
+        Some(Stream::Tcp(_)) => server.guard.refusal(exchange.head),
+    };
+    match refusal {
         Some(words) => Err(Error::new(403, words)),
         None => Ok(()),
     }

@@ -6,9 +6,10 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::Signal;
 
+use crate::harness::certificates::Certificates;
 use crate::harness::command::{Beside, Run};
 use crate::harness::image::Image;
-use crate::harness::registry::Registry;
+use crate::harness::registry::{Registry, free_port};
 use crate::harness::{daemon, has, host, image, skip, until, within};
 
 struct Dockerd {
@@ -18,6 +19,11 @@ struct Dockerd {
 
 impl Dockerd {
     fn start(name: &str) -> Option<Dockerd> {
+        Dockerd::with(name, &[])
+    }
+
+    /// Starts one with more flags.
+    fn with(name: &str, flags: &[String]) -> Option<Dockerd> {
         if !has("dockerd") {
             skip("dockerd is not installed");
             return None;
@@ -36,6 +42,7 @@ impl Dockerd {
             .arg("-H")
             .arg(format!("unix://{}", directory.join("sock").display()))
             .args(["--bridge=none", "--iptables=false"])
+            .args(flags)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second descriptor"))
             .stderr(log)
@@ -178,4 +185,71 @@ fn our_client_works_with_a_real_dockerd() {
     let events = dockerd.skiff(&events, b"").ok().out();
     assert!(events.contains("container destroy"), "{events}");
     dockerd.skiff(&["rmi", "busybox"], b"").ok();
+}
+
+#[test]
+fn our_client_works_with_a_real_dockerd_through_tls() {
+    let directory = format!("/tmp/skt-certs-{}", std::process::id());
+    let Some(made) = Certificates::make(directory.into()) else { return };
+    let port = free_port();
+    let address = format!("tcp://127.0.0.1:{port}");
+    let mut flags = made.flags("server", "ca");
+    flags.extend(["--tlsverify".into(), format!("-H={address}")]);
+    let Some(dockerd) = Dockerd::with("tls", &flags) else { return };
+    let command = |words: &[&str]| {
+        let mut command = dockerd.client(words);
+        command
+            .env("DOCKER_HOST", &address)
+            .env("DOCKER_TLS_VERIFY", "1")
+            .env("DOCKER_CERT_PATH", &made.directory);
+        command
+    };
+    let skiff =
+        |words: &[&str], input: &[u8]| Run::of(&mut command(words), input);
+    let version = skiff(&["version"], b"").ok().out();
+    assert!(version.contains("Server:"), "{version}");
+    skiff(&["info"], b"").ok();
+    skiff(&["import", "-", "busybox"], image::busybox_root()).ok();
+    let run = |words: &[&str], input: &[u8]| {
+        let mut all = vec!["run", "--rm", "--network", "none"];
+        all.extend(words);
+        skiff(&all, input)
+    };
+    run(&["busybox", "echo", "hello"], b"").ok().says("hello");
+    run(&["busybox", "sh", "-c", "exit 7"], b"").exits(7);
+    run(&["-i", "busybox", "cat"], b"through it\n").ok().says("through it");
+    let many: Vec<u8> = (0..2_000_000u32).map(|n| (n % 251) as u8).collect();
+    let back = run(&["-i", "busybox", "cat"], &many).ok();
+    assert!(back.stdout == many, "{} bytes came back", back.stdout.len());
+    let line = "echo up; while :; do sleep 0.1; done";
+    let words = ["run", "-d", "--network", "none", "--name", "web"];
+    let mut words = words.to_vec();
+    words.extend(["busybox", "sh", "-c", line]);
+    skiff(&words, b"").ok();
+    let mut logs = Beside::start(&mut command(&["logs", "-f", "web"]));
+    assert_eq!(logs.line().as_deref(), Some("up"));
+    let attach = ["attach", "--no-stdin", "web"];
+    let attached = Beside::start(&mut command(&attach));
+    let mut wait = Beside::start(&mut command(&["wait", "web"]));
+    until("the attachment", || {
+        let words = ["events", "--since", "1h", "--until", "0s"];
+        let events = skiff(&words, b"").ok().out();
+        events.contains("container attach").then_some(())
+    });
+    skiff(&["kill", "web"], b"").ok();
+    assert_eq!(attached.end().0, 137);
+    assert_eq!(logs.end().0, 0);
+    assert_eq!(wait.line().as_deref(), Some("137"));
+    // Without a certificate.
+    let missing = made.file("missing").display().to_string();
+    let mut bare = dockerd.client(&[
+        "-H",
+        &address,
+        "--tls",
+        "--tlscert",
+        &missing,
+        "version",
+    ]);
+    bare.env_remove("DOCKER_HOST");
+    Run::of(&mut bare, b"").exits(1).complains("no certificate was sent");
 }

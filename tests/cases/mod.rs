@@ -25,3 +25,4 @@ mod ssh;
 mod stats;
 mod system;
 mod systemd;
+mod tls;
