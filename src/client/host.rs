@@ -74,6 +74,8 @@ impl Host {
             ))
         };
         let (scheme, rest) = text.split_once("://").unwrap_or(("tcp", text));
+        // What a daemon of ours narrows the address to is nothing to us.
+        let rest = rest.split("?access=").next().unwrap_or_default();
         match scheme {
             _ if text.is_empty() => Ok(Host::local()),
             "unix" if rest.contains("://") => Err(bad()),
@@ -259,6 +261,8 @@ mod tests {
             ("", "unix:///var/run/docker.sock"),
             ("unix://", "unix:///var/run/docker.sock"),
             ("unix:///tmp/x.sock", "unix:///tmp/x.sock"),
+            ("unix:///tmp/x.sock?access=read", "unix:///tmp/x.sock"),
+            ("tcp://host:1?access=control", "tcp://host:1"),
             ("tcp://127.0.0.1:2375", "tcp://127.0.0.1:2375"),
             ("tcp://host", "tcp://host:2375"),
             ("host:99", "tcp://host:99"),
