@@ -25,6 +25,7 @@ mod handshake;
 mod hidden;
 pub mod inherited;
 pub mod listen;
+mod media_type;
 mod origin;
 mod relay;
 mod reply;
