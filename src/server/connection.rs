@@ -5,9 +5,11 @@
 //! read a head ─▶ answer ─▶ keep ─▶ read the next head
 //!      │            └────▶ close (the client may still be sending)
 //!      ├─ end of file, evicted ─▶ close
+//!      ├─ idle ─▶ give the thread back, and be parked
 //!      └─ malformed, too slow ─▶ 4xx ─▶ close
 //! ```
 
+use std::io::ErrorKind;
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +22,7 @@ use crate::sys::stream::{Moved, recv_now};
 
 use super::budget::Seat;
 use super::handshake;
+use super::parking::Parked;
 use super::reply::{JSON, Outgoing, Terms};
 use super::route::Access;
 use super::wrapper::{self, Next, push_error_body};
@@ -28,6 +31,10 @@ use super::{Server, Settings};
 /// How long a refused client is listened to, so that it can read the answer
 /// before its own sending fails.
 const LINGER: Duration = Duration::from_millis(500);
+
+/// How long a worker waits for a client that says nothing. A kept
+/// connection that is in use never waits so long.
+const LULL: Duration = Duration::from_secs(1);
 
 /// The most bytes that a refused client is listened to for.
 const MAX_LINGER: usize = 256 * 1024;
@@ -52,48 +59,69 @@ pub(super) struct Wire {
 enum NoHead {
     /// The client went, or was evicted.
     Closed,
+    /// The client says nothing for now.
+    Idle,
     /// A status and the words for it.
     Refused(u16, String),
 }
 
-/// Serves a connection to its end.
+/// How long a worker waits for a client that says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// For a moment; not even that when workers are scarce.
+    Short,
+    /// Until it speaks or goes.
+    Endless,
+}
+
+/// Serves a connection to its end, or until it is idle: then it is given
+/// back.
 pub(super) fn serve<S>(
     server: &Server<S>,
     stream: Arc<Stream>,
-    seat: Seat,
+    seat: Arc<Seat>,
     access: Access,
-) {
+    patience: Patience,
+) -> Option<Parked> {
     let mut wire = Wire {
         stream: Some(stream),
         input: Input::new(),
         head: Request::default(),
         path: String::new(),
         out: Outgoing::with_cors(server.cors.clone()),
-        seat: Arc::new(seat),
+        seat,
     };
     if let Err(e) = prepare(&wire, &server.settings) {
         log::debug!("a connection cannot be served: {e}");
-        return;
+        return None;
     }
     let limit = server.settings.head_timeout;
     if !wire.stream.as_deref().is_some_and(|s| handshake::carry_out(s, limit)) {
-        return;
+        return None;
     }
     loop {
-        match read_head(&mut wire, &server.settings) {
+        match read_head(&mut wire, &server.settings, patience) {
             Ok(()) => {}
-            Err(NoHead::Closed) => return,
+            Err(NoHead::Closed) => return None,
+            Err(NoHead::Idle) => {
+                let Wire { stream, seat, .. } = wire;
+                return stream.map(|stream| Parked { stream, seat });
+            }
             Err(NoHead::Refused(status, words)) => {
-                return refuse(&mut wire, status, &words);
+                refuse(&mut wire, status, &words);
+                return None;
             }
         }
         if !wire.seat.begin_request() {
-            return;
+            return None;
         }
         match wrapper::answer(server, &mut wire, access) {
             Next::Keep => {}
-            Next::Close => return linger(&mut wire),
-            Next::Gone => return,
+            Next::Close => {
+                linger(&mut wire);
+                return None;
+            }
+            Next::Gone => return None,
         }
         wire.seat.begin_wait();
         wire.input.shrink();
@@ -104,6 +132,11 @@ pub(super) fn serve<S>(
 fn prepare(wire: &Wire, settings: &Settings) -> std::io::Result<()> {
     let Some(stream) = &wire.stream else { return Ok(()) };
     stream.set_write_timeout(Some(settings.write_timeout))?;
+    if !stream.is_tls() {
+        // A body is polled for before it is read; this is for the wait for
+        // a request, which so costs one call and no more.
+        stream.set_read_timeout(Some(LULL))?;
+    }
     if let Some(socket) = stream.tcp() {
         socket.set_nodelay(true)?;
         // A peer that vanished without a word would hold its seat for ever.
@@ -116,7 +149,11 @@ fn prepare(wire: &Wire, settings: &Settings) -> std::io::Result<()> {
 /// clients keep connections for later, and the budget takes them away when
 /// there are too many. From the first byte on the whole head has to come in
 /// time.
-fn read_head(wire: &mut Wire, settings: &Settings) -> Result<(), NoHead> {
+fn read_head(
+    wire: &mut Wire,
+    settings: &Settings,
+    patience: Patience,
+) -> Result<(), NoHead> {
     let stream = wire.stream.as_deref().ok_or(NoHead::Closed)?;
     let input = &mut wire.input;
     let mut deadline = None;
@@ -138,19 +175,40 @@ fn read_head(wire: &mut Wire, settings: &Settings) -> Result<(), NoHead> {
             let end = *deadline
                 .get_or_insert_with(|| Instant::now() + settings.head_timeout);
             let left = end.saturating_duration_since(Instant::now());
-            let ready = stream.has_pending_input()
-                || sys::poll::wait_readable(stream, Some(left)).unwrap_or(true);
-            if !ready {
+            if !has_input(stream, left) {
                 let words = "the request's head took too long".to_string();
                 return Err(NoHead::Refused(408, words));
             }
         }
+        let is_silent = seen == 0 && deadline.is_none();
+        if is_silent && patience == Patience::Short {
+            let time = match (wire.seat.is_crowded(), stream.is_tls()) {
+                (true, _) => Some(Duration::ZERO),
+                (false, true) => Some(LULL),
+                (false, false) => None,
+            };
+            if time.is_some_and(|time| !has_input(stream, time)) {
+                return Err(NoHead::Idle);
+            }
+        }
         match input.fill(stream) {
+            Err(e) if is_silent && e.kind() == ErrorKind::WouldBlock => {
+                if patience == Patience::Short {
+                    return Err(NoHead::Idle);
+                }
+                continue;
+            }
             Ok(0) | Err(_) => return Err(NoHead::Closed),
             Ok(_) => deadline
                 .get_or_insert_with(|| Instant::now() + settings.head_timeout),
         };
     }
+}
+
+/// Waits for bytes or the end; false when the time is over.
+fn has_input(stream: &Stream, time: Duration) -> bool {
+    stream.has_pending_input()
+        || sys::poll::wait_readable(stream, Some(time)).unwrap_or(true)
 }
 
 fn refused(error: Malformed) -> NoHead {
@@ -209,7 +267,8 @@ pub(super) fn send_refusal(
 /// close with unread bytes would reset it.
 fn linger(wire: &mut Wire) {
     let Some(stream) = wire.stream.take() else { return };
-    wire.seat.leave();
+    // It may be closed for another from here on.
+    wire.seat.begin_wait();
     if stream.shutdown_write().is_err() {
         return;
     }

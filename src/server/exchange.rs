@@ -346,6 +346,7 @@ impl<'c> Exchange<'c> {
         };
         let stream = self.stream.as_deref().expect(NOT_HIJACKED);
         self.progress = Progress::Broken;
+        stream.set_read_timeout(None).map_err(Error::lost)?;
         stream.set_write_timeout(None).map_err(Error::lost)?;
         let head = self.out.hijack_head(upgrade, content_type);
         self.progress = Progress::Hijacked;

@@ -308,6 +308,12 @@ impl Listener {
         Ok(Stream::tls(session, socket))
     }
 
+    /// Returns all that [`Listener::accept`] waits for.
+    pub(super) fn waits_for(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let ending = self.ending.as_ref().map(AsFd::as_fd);
+        [self.as_fd()].into_iter().chain(ending)
+    }
+
     /// Ends all waiting in [`Listener::accept`], for good.
     pub(super) fn shutdown(&self) {
         if let Some(ending) = &self.ending {
@@ -323,6 +329,12 @@ impl Listener {
         if let Socket::Unix(_, Some(file)) = &self.socket {
             file.remove();
         }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

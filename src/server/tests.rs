@@ -135,10 +135,11 @@ pub(super) fn closed(
     tag: &str,
     adjust: impl FnOnce(&mut listen::Listener),
 ) -> Running {
-    closed_with(tag, Settings::default(), adjust)
+    let head_timeout = Duration::from_millis(200);
+    closed_with(tag, Settings { head_timeout, ..Settings::default() }, adjust)
 }
 
-fn closed_with(
+pub(super) fn closed_with(
     tag: &str,
     settings: Settings,
     adjust: impl FnOnce(&mut listen::Listener),
@@ -152,8 +153,6 @@ fn closed_with(
     let (opener, gate) = gate::new();
     let (sender, lost) = unbounded();
     let accepting = accept::start(listener, gate, sender).unwrap();
-    let settings =
-        Settings { head_timeout: Duration::from_millis(200), ..settings };
     let server = Arc::new(Server::new(State::default(), TABLE, settings));
     Running { path, accepting, server, opener: Some(opener), lost }
 }

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod credentials;
 pub mod descriptors;
 pub mod environment;
+pub mod epoll;
 pub mod errno;
 mod error;
 pub mod fs;

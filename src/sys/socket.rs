@@ -128,6 +128,29 @@ pub fn packet_pair() -> Result<(OwnedFd, OwnedFd)> {
     .map_err(|e| Error::from_rustix("socketpair(SOCK_SEQPACKET)", e))
 }
 
+/// Returns whether the peer has closed its end and left nothing to be read.
+/// Takes nothing and waits for nothing.
+pub fn is_at_end(socket: impl AsFd) -> bool {
+    use rustix::net::RecvFlags;
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    loop {
+        match rustix::net::recv(&socket, &mut [0; 1], flags) {
+            Err(Errno::INTR) => continue,
+            Err(Errno::AGAIN) => return false,
+            // An error is an end too.
+            Err(_) | Ok((_, 0)) => return true,
+            Ok(_) => return false,
+        }
+    }
+}
+
+/// Makes calls on a descriptor fail with EAGAIN where they would wait. The
+/// setting is shared by all its duplicates.
+pub fn set_nonblocking(fd: impl AsFd) -> Result<()> {
+    rustix::io::ioctl_fionbio(fd, true)
+        .map_err(|e| Error::from_rustix("ioctl(…, FIONBIO)", e))
+}
+
 /// Calls `listen(2)` again on a listening socket, for a longer backlog.
 pub fn set_backlog(socket: impl AsFd, backlog: i32) -> Result<()> {
     rustix::net::listen(socket, backlog)

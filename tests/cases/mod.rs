@@ -16,6 +16,7 @@ mod load;
 mod logs;
 mod narrowed;
 mod network;
+mod poor_network;
 mod process;
 mod pull;
 mod pull_faults;
