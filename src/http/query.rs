@@ -123,6 +123,9 @@ pub fn decode_into(
     out: &mut String,
 ) -> Result<(), Malformed> {
     out.clear();
+    if text.contains('\0') {
+        return Err(Malformed::Nul);
+    }
     let escaped = text.contains('%');
     if !escaped && (plus == Plus::Plus || !text.contains('+')) {
         out.push_str(text);
