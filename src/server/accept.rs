@@ -65,7 +65,7 @@ impl std::error::Error for Lost {
 /// A listener with its accept thread.
 pub struct Accepting {
     listener: Arc<Listener>,
-    budget: Arc<Budget>,
+    pub(super) budget: Arc<Budget>,
     stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -241,7 +241,9 @@ fn employ<S: Send + Sync + 'static>(door: &Arc<Door<S>>, parked: Parked) {
                 drop(parcel);
                 work(&door, parked);
             }
-            sys::memory::drop_stack();
+            if door.budget.has_many() {
+                sys::memory::drop_stack();
+            }
         })
     };
     if let Err(e) = started {

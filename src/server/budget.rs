@@ -23,7 +23,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::Shutdown;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -49,6 +49,8 @@ pub struct Budget {
     epoch: Instant,
     /// How many hold a worker.
     working: AtomicUsize,
+    /// There are or were [`MANY`], and most of them are not gone yet.
+    many: AtomicBool,
     /// The connections that are being served.
     seats: Mutex<Seats>,
 }
@@ -118,6 +120,7 @@ impl Budget {
             limit,
             epoch: Instant::now(),
             working: AtomicUsize::new(0),
+            many: AtomicBool::new(false),
             seats: Mutex::default(),
         })
     }
@@ -163,6 +166,12 @@ impl Budget {
     /// by a connection that says nothing.
     pub fn is_crowded(&self) -> bool {
         self.working.load(Ordering::Relaxed) > self.limit / 2
+    }
+
+    /// Returns whether there were so many connections that what each leaves
+    /// behind counts.
+    pub fn has_many(&self) -> bool {
+        self.many.load(Ordering::Relaxed)
     }
 
     /// Closes the connection that has waited longest for a complete head.
@@ -225,6 +234,7 @@ impl Budget {
 
     fn note(&self, seats: &Seats) {
         self.working.store(seats.working.len(), Ordering::Relaxed);
+        self.many.store(seats.peak >= MANY, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Seats> {
@@ -370,8 +380,8 @@ impl Seat {
     pub fn leave(&self) {
         let mut seats = self.budget.lock();
         seats.remove(self.number);
-        self.budget.note(&seats);
         let emptied = seats.has_emptied();
+        self.budget.note(&seats);
         drop(seats);
         if emptied {
             sys::memory::trim_heap();

@@ -132,11 +132,13 @@ pub(super) fn serve<S>(
 fn prepare(wire: &Wire, settings: &Settings) -> std::io::Result<()> {
     let Some(stream) = &wire.stream else { return Ok(()) };
     stream.set_write_timeout(Some(settings.write_timeout))?;
-    if !stream.is_tls() {
-        // A body is polled for before it is read; this is for the wait for
-        // a request, which so costs one call and no more.
-        stream.set_read_timeout(Some(LULL))?;
-    }
+    // A body is polled for before it is read; this is for the wait for a
+    // request, which so costs one call and no more. Within a record of TLS
+    // a read waits too, and is bounded as a head is.
+    stream.set_read_timeout(Some(match stream.is_tls() {
+        true => settings.head_timeout,
+        false => LULL,
+    }))?;
     if let Some(socket) = stream.tcp() {
         socket.set_nodelay(true)?;
         // A peer that vanished without a word would hold its seat for ever.

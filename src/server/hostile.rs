@@ -7,7 +7,9 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use super::Settings;
-use super::tests::{Running, read_to_end, read_until, start, start_with};
+use super::tests::{
+    Running, eventually, read_to_end, read_until, start, start_with,
+};
 
 /// What a second request behind the first one is recognized by.
 const MARK: &str = "GET /show/smuggled/json HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -269,6 +271,42 @@ fn a_client_that_goes_on_sending_can_read_why_it_was_refused() {
     let mut text = String::new();
     stream.read_to_string(&mut text).expect("no reset");
     assert!(text.starts_with("HTTP/1.1 505 "), "{text}");
+}
+
+#[test]
+fn a_client_that_does_not_read_frees_its_worker() {
+    let settings = Settings {
+        write_timeout: Duration::from_millis(100),
+        ..Settings::default()
+    };
+    let server = start_with("dead-reader", settings);
+    let mut stream = server.connect();
+    let length = 1 << 20;
+    let head = format!(
+        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&vec![b'x'; length]).unwrap();
+    let budget = &server.accepting.budget;
+    eventually("it is given up", || budget.len() == 0);
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes);
+    assert!(bytes.starts_with(b"HTTP/1.1 200 ") && bytes.len() < length);
+}
+
+#[test]
+fn a_body_that_stops_coming_frees_its_worker() {
+    let settings = Settings {
+        body_timeout: Duration::from_millis(100),
+        ..Settings::default()
+    };
+    let server = start_with("dead-writer", settings);
+    let mut stream = server.connect();
+    let head = "Host: x\r\nContent-Length: 9\r\n\r\nabc";
+    write!(stream, "POST /echo HTTP/1.1\r\n{head}").unwrap();
+    let text = read_to_end(&mut stream);
+    assert!(text.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{text}");
+    assert!(text.contains("\r\nConnection: close\r\n"), "{text}");
 }
 
 fn connect(address: SocketAddr) -> TcpStream {

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::io::{self, IoSlice, Write};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::http::{Stream, chunk};
 use crate::time::Timestamp;
@@ -291,10 +291,14 @@ impl Outgoing {
     }
 }
 
+/// How long a client may take for an answer that is no stream, whatever it
+/// reads in between: so long, and a second for each of so many bytes.
+const SLOWEST: (Duration, usize) = (Duration::from_secs(60), 4096);
+
 /// How often a client that does not read is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Patience {
-    /// For one time-out of the stream.
+    /// For one time-out of the stream, and not for ever.
     One,
     /// Until it reads or goes: a reader of a stream may pause (`^S`).
     Endless,
@@ -310,6 +314,8 @@ fn send_all(
         io::ErrorKind::WouldBlock => patience == Patience::Endless,
         _ => false,
     };
+    // Only known for one that does not take all at once.
+    let mut deadline = None;
     IoSlice::advance_slices(&mut slices, 0);
     while !slices.is_empty() {
         match stream.write_vectored(slices) {
@@ -318,6 +324,14 @@ fn send_all(
             Err(e) if may_retry(&e) => {}
             Err(e) => return Err(e),
         }
+        if patience == Patience::One && !slices.is_empty() {
+            let left = slices.iter().map(|slice| slice.len()).sum::<usize>();
+            let now = Instant::now();
+            let end = *deadline.get_or_insert_with(|| now + time_for(left));
+            if now >= end {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
     }
     loop {
         match stream.flush() {
@@ -325,6 +339,11 @@ fn send_all(
             flushed => return flushed,
         }
     }
+}
+
+fn time_for(bytes: usize) -> Duration {
+    let (least, rate) = SLOWEST;
+    least + Duration::from_secs((bytes / rate) as u64)
 }
 
 fn push_header(buf: &mut Vec<u8>, name: &str, value: &str) {
