@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 
 use skiff::cli::{self, Role};
+use skiff::sys::environment;
 use skiff::{daemon, shim};
 
 fn main() {
@@ -12,8 +13,13 @@ fn main() {
         shim::main();
     }
     let code = match cli::parse_globals(&words) {
-        Role::Daemon(options) => daemon::run(*options),
-        Role::Client(invocation) => cli::run(*invocation),
+        Role::Daemon(flags) => daemon::run(*flags),
+        Role::Client(invocation) => {
+            if invocation.globals.debug {
+                let _ = environment::set("DEBUG", "1");
+            }
+            cli::run(*invocation)
+        }
         Role::Done(code) => code,
     };
     std::process::exit(code);

@@ -121,6 +121,8 @@ pub struct Info {
     pub security_options: Vec<String>,
     #[serde(rename = "CDISpecDirs")]
     pub cdi_spec_dirs: Vec<String>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub default_address_pools: Option<Vec<Value>>,
     pub warnings: Option<Vec<String>>,
 }
 

@@ -121,7 +121,7 @@ mod tests {
                 texts.push(help::command(&Call { command, program, path }));
             }
         }
-        texts.push(crate::cli::daemon_flags::help("skiff"));
+        texts.push(crate::cli::daemon::help("skiff"));
         for text in texts {
             for line in text.lines() {
                 assert!(line.len() <= 80 && line.is_ascii(), "{line}");

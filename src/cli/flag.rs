@@ -37,6 +37,21 @@ impl Spec {
         spec(long, "", help)
     }
 
+    /// Describes a flag with a value.
+    pub const fn value(
+        long: &'static str,
+        value: &'static str,
+        help: &'static str,
+    ) -> Spec {
+        spec(long, value, help)
+    }
+
+    /// Gives it a one-letter name.
+    pub const fn with_short(mut self, short: char) -> Spec {
+        self.short = short;
+        self
+    }
+
     /// The one-letter name.
     pub fn short(&self) -> Option<char> {
         (self.short != '\0').then_some(self.short)
@@ -45,6 +60,12 @@ impl Spec {
     /// Tells whether the flag stands without a value.
     pub fn is_switch(&self) -> bool {
         self.value.is_empty()
+    }
+
+    /// The error of a value that the flag refuses.
+    pub fn invalid(&self, word: Option<&str>, reason: String) -> Error {
+        let word = word.unwrap_or_default().to_owned();
+        Error::Invalid { word, flag: self.name(), reason }
     }
 
     /// The flag as error messages name it: `-m, --memory` or `--cpus`.
@@ -139,11 +160,7 @@ impl<T> Flag<T> {
             },
             Apply::Value(set) => set(typed, word.unwrap_or_default()),
         };
-        done.map_err(|reason| Error::Invalid {
-            word: word.unwrap_or_default().to_owned(),
-            flag: self.spec.name(),
-            reason,
-        })
+        done.map_err(|reason| self.spec.invalid(word, reason))
     }
 }
 
@@ -260,10 +277,11 @@ pub fn parse<T>(
     read(&specs, order, words, &mut apply)
 }
 
-type Sink<'a> = dyn FnMut(usize, Option<&str>) -> Result<(), Error> + 'a;
+/// Takes a flag's place among the specs, and its word.
+pub type Sink<'a> = dyn FnMut(usize, Option<&str>) -> Result<(), Error> + 'a;
 
 /// The part of [`parse`] that does not depend on the command.
-fn read(
+pub fn read(
     specs: &[&Spec],
     order: Order,
     words: &[OsString],

@@ -9,7 +9,7 @@
 pub mod commands;
 pub mod completion;
 pub mod config;
-pub mod daemon_flags;
+pub mod daemon;
 pub mod endpoint;
 pub mod error;
 pub mod flag;
@@ -29,7 +29,7 @@ mod system;
 use std::ffi::OsString;
 use std::io::Write;
 
-pub use daemon_flags::DaemonOptions;
+pub use daemon::{DaemonOptions, Given};
 pub use error::Error;
 pub use globals::Globals;
 
@@ -37,11 +37,14 @@ use command::{Call, Found};
 use flag::Order;
 use session::Session;
 
+/// The name under which the program is the daemon without being told.
+const DAEMON: &str = "dockerd";
+
 /// What the words of the command line ask for.
 #[derive(Debug)]
 pub enum Role {
-    /// The daemon, with these options.
-    Daemon(Box<DaemonOptions>),
+    /// The daemon, with what its flags give.
+    Daemon(Box<Given>),
     /// The client, with a command.
     Client(Box<Invocation>),
     /// Nothing more: it was answered or refused already, with this status.
@@ -68,18 +71,21 @@ pub fn parse_globals(words: &[OsString]) -> Role {
     };
     // The daemon's flags contain all that stand in front of a command, so
     // one reading tells whether `-d` is among them.
-    let mut daemon = DaemonOptions::default();
-    let order = Order::FlagsFirst;
-    let read = flag::parse(daemon_flags::FLAGS, order, words, &mut daemon);
-    if daemon.daemon {
+    let mut given = Given::default();
+    if program == DAEMON {
+        given.0.insert("daemon", true.into());
+    }
+    let read = given.read(words);
+    let options = given.options();
+    if options.daemon {
         return match read {
-            Ok(_) if daemon.version => show(&globals::version_line()),
-            Ok(rest) if rest.is_empty() => Role::Daemon(Box::new(daemon)),
+            Ok(_) if options.version => show(&globals::version_line()),
+            Ok(rest) if rest.is_empty() => Role::Daemon(Box::new(given)),
             Ok(_) => fail(&Error::text(format!(
                 "{program}: the daemon accepts no arguments\n\n\
                  See '{program} -d --help'"
             ))),
-            Err(flag::Error::Help) => show(&daemon_flags::help(&program)),
+            Err(flag::Error::Help) => show(&daemon::help(&program)),
             Err(error) => fail(&Error::Flag {
                 text: error.to_string(),
                 usage: format!("Usage:  {program} -d [OPTIONS]"),
@@ -88,6 +94,7 @@ pub fn parse_globals(words: &[OsString]) -> Role {
         };
     }
     let mut globals = Globals::default();
+    let order = Order::FlagsFirst;
     match flag::parse(globals::FLAGS, order, words, &mut globals) {
         Ok(rest) => {
             let words = rest.into_iter().map(OsString::from).collect();
@@ -201,7 +208,9 @@ mod tests {
         let words: Vec<OsString> =
             words.split(' ').map(OsString::from).collect();
         match parse_globals(&words) {
-            Role::Daemon(options) => format!("daemon {:?}", options.hosts),
+            Role::Daemon(given) => {
+                format!("daemon {:?}", given.options().hosts)
+            }
             Role::Client(call) => {
                 format!("client {:?} {:?}", call.globals.hosts, call.words)
             }
@@ -216,6 +225,8 @@ mod tests {
             ("skiff --data-root /r -d", "daemon []"),
             ("skiff --daemon=\"true\" -D", "daemon []"),
             ("skiff -c x -d", "daemon []"),
+            ("/usr/bin/dockerd -H unix:///s", "daemon [\"unix:///s\"]"),
+            ("dockerd -d=false ps", "client [] [\"ps\"]"),
             ("skiff -d=false ps -a", "client [] [\"ps\", \"-a\"]"),
             ("skiff -H s run -d b", "client [\"s\"] [\"run\", \"-d\", \"b\"]"),
             ("skiff --data-root /r ps", "done 125"),

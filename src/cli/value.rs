@@ -4,6 +4,25 @@
 use crate::time::Timestamp;
 use crate::{time, units};
 
+/// The limits that `setrlimit(2)` knows.
+const LIMITS: &[&str] = &[
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
+];
+
 /// Reads a boolean as Go does; quotes around it are taken off.
 pub fn boolean(word: &str) -> Result<bool, String> {
     let bare = ['"', '\'']
@@ -39,6 +58,36 @@ pub fn size(word: &str) -> Result<i64, String> {
 /// Reads an amount of memory, or -1 for no limit.
 pub fn size_or_unlimited(word: &str) -> Result<i64, String> {
     if word == "-1" { Ok(-1) } else { size(word) }
+}
+
+/// Reads `name=soft[:hard]`; gives the soft limit first.
+pub fn ulimit(word: &str) -> Result<(String, (i64, i64)), String> {
+    let Some((name, limits)) = word.split_once('=') else {
+        return Err(format!("invalid ulimit argument: {word}"));
+    };
+    if !LIMITS.contains(&name) {
+        return Err(format!("invalid ulimit type: {name}"));
+    }
+    let (soft, hard) = match limits.split_once(':') {
+        None => {
+            let both = integer(limits)?;
+            (both, both)
+        }
+        Some((_, hard)) if hard.contains(':') => {
+            return Err(format!(
+                "too many limit value arguments - {limits}, can only have up \
+                 to two, `soft[:hard]`"
+            ));
+        }
+        Some((soft, hard)) => (integer(soft)?, integer(hard)?),
+    };
+    if hard != -1 && (soft == -1 || soft > hard) {
+        return Err(format!(
+            "ulimit soft limit must be less than or equal to hard limit: \
+             {soft} > {hard}"
+        ));
+    }
+    Ok((name.to_owned(), (soft, hard)))
 }
 
 /// Reads a Go duration into nanoseconds.
@@ -227,5 +276,24 @@ mod tests {
     #[test]
     fn quoting_is_gos() {
         assert_eq!(quote("a\"b\\c\n\u{1}é"), "\"a\\\"b\\\\c\\n\\x01é\"");
+    }
+
+    #[test]
+    fn limits_are_soft_and_hard() {
+        assert_eq!(ulimit("nofile=10").unwrap().1, (10, 10));
+        assert_eq!(ulimit("nofile=5:-1").unwrap().1, (5, -1));
+        let errors = [
+            ("foo", "invalid ulimit argument: foo"),
+            ("nosuch=10", "invalid ulimit type: nosuch"),
+            ("nofile=x", "strconv.ParseInt: parsing \"x\": invalid syntax"),
+            (
+                "nofile=10:5",
+                "ulimit soft limit must be less than or equal to hard limit: \
+                 10 > 5",
+            ),
+        ];
+        for (word, error) in errors {
+            assert_eq!(ulimit(word).unwrap_err(), error);
+        }
     }
 }

@@ -8,12 +8,16 @@
 //! 6. A signal, or a lost listener, ends it: sockets go first, then
 //!    whatever does not outlive the daemon.
 
+mod check;
+mod configuration;
 mod error;
+mod file;
 mod listeners;
 mod log;
 mod notify;
 mod pid_file;
 mod program;
+mod reload;
 mod settings;
 mod signals;
 mod tls;
@@ -26,31 +30,43 @@ use crossbeam_channel::unbounded;
 
 pub use error::Error;
 
-use crate::cli::{self, DaemonOptions};
+use crate::cli::Given;
 use crate::engine::{Engine, Root, Settings};
 use crate::server::inherited::Inherited;
 use crate::server::{Server, accept, gate, routes};
 use crate::signal;
 use crate::sys::credentials::{self, Limit};
-use crate::sys::memory;
 use crate::sys::sigset::Signals;
+use crate::sys::{environment, memory};
 
+use configuration::Configuration;
 use notify::Notifier;
 use pid_file::PidFile;
 use program::Program;
+use reload::Reloader;
 
 /// Runs the daemon to its end; returns the exit code.
-pub fn run(options: DaemonOptions) -> i32 {
-    if options.version {
-        println!("{}", cli::globals::version_line());
-        return 0;
+pub fn run(flags: Given) -> i32 {
+    let configuration = match Configuration::load(flags) {
+        Ok(configuration) => configuration,
+        Err(error) => {
+            eprintln!("{error}");
+            return 1;
+        }
+    };
+    if configuration.options.validate {
+        return validated(&configuration);
     }
     // Before anything has a descriptor, or a second thread runs.
     let inherited = Inherited::take();
     let notifier = Notifier::take();
     memory::use_one_arena();
-    log::start(&options);
-    match serve(&options, inherited, &notifier) {
+    if configuration.options.debug {
+        let _ = environment::set("DEBUG", "1");
+    }
+    log::start(&configuration.options);
+    configuration.log_remarks();
+    match serve(configuration, inherited, &notifier) {
         Ok(()) => 0,
         Err(error) => {
             error!("{error}");
@@ -59,11 +75,26 @@ pub fn run(options: DaemonOptions) -> i32 {
     }
 }
 
+/// Answers `--validate`, of what could be told without touching anything.
+fn validated(configuration: &Configuration) -> i32 {
+    match tls::load(&configuration.options) {
+        Ok(_) => {
+            println!("configuration OK");
+            0
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            1
+        }
+    }
+}
+
 fn serve(
-    options: &DaemonOptions,
+    configuration: Configuration,
     inherited: Inherited,
     notifier: &Notifier,
 ) -> Result<(), Error> {
+    let options = &configuration.options;
     let system = |what: &str, e: &dyn fmt::Display| {
         Error::System(format!("{what}: {e}"))
     };
@@ -76,8 +107,8 @@ fn serve(
         signal::SIGCHLD,
     ])
     .map_err(|e| system("signals", &e))?;
-    let settings = settings::engine(options)?;
-    let root = Root::take(&settings.data_root).map_err(Error::Engine)?;
+    settings::make_dirs(options)?;
+    let root = Root::take(&options.data_root).map_err(Error::Engine)?;
     let _pid_file = PidFile::write(&options.pidfile)?;
     let (opener, gate) = gate::new();
     let (lost_sender, lost) = unbounded();
@@ -93,8 +124,9 @@ fn serve(
     }
     // Held as long as monitors are started from it.
     let program = Program::open()?;
+    let monitors = program.path();
     let settings =
-        Settings { program: program.path(), api_warnings, ..settings };
+        Settings { api_warnings, ..settings::engine(options, &monitors) };
     let engine = Engine::open(settings, root).map_err(Error::Engine)?;
     let server = Server::new(
         Arc::clone(&engine),
@@ -105,7 +137,13 @@ fn serve(
     notifier.ready();
     opener.open(Arc::new(server));
     info!("Daemon has completed initialization");
-    let outcome = signals::await_end(&signals, &lost, notifier);
+    let mut reloader = Reloader {
+        configuration,
+        engine: Arc::clone(&engine),
+        program: &monitors,
+        notifier,
+    };
+    let outcome = signals::await_end(&signals, &lost, &mut reloader);
     notifier.stopping();
     listeners::stop(&mut accepting);
     engine.shut_down();

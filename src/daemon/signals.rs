@@ -3,17 +3,18 @@
 use crossbeam_channel::{Receiver, unbounded};
 
 use super::Error;
-use super::notify::Notifier;
+use super::reload::Reloader;
 use crate::server::accept::Lost;
 use crate::signal;
 use crate::sys::sigset::Signals;
 use crate::sys::{orphans, process};
 
-/// Waits for the signal to end, or for a listener's failure.
+/// Waits for the signal to end, or for a listener's failure. Each signal to
+/// reload is passed on.
 pub(super) fn await_end(
     signals: &Signals,
     lost: &Receiver<Lost>,
-    notifier: &Notifier,
+    reloader: &mut Reloader<'_>,
 ) -> Result<(), Error> {
     // A thread turns the failure into a signal to ourselves, so that there
     // is one thing to wait for.
@@ -40,11 +41,7 @@ pub(super) fn await_end(
                     orphans::reap();
                 }
             }
-            signal::SIGHUP => {
-                notifier.reloading();
-                log::info!("nothing to reload");
-                notifier.ready();
-            }
+            signal::SIGHUP => reloader.reload(),
             _ => {
                 if let Ok(failure) = failed.try_recv() {
                     return Err(Error::Lost(failure));

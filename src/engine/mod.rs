@@ -22,6 +22,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use container::check_log_driver;
 pub use container::{
     Attach, AttachOptions, Condition, Connection, Container, Exit, HostChanges,
     ListOptions, LogOptions, Logs, NextLine, RemoveOptions, Samples, Sizes,
@@ -31,11 +32,10 @@ pub use error::{Error, Kind, Result};
 pub use events::{EventQuery, EventStream, NextEvents};
 pub use filters::Filters;
 pub use image::{Force, ImageListOptions, ImportOptions, Pull, PullOptions};
-pub use settings::{LiveRestore, Settings};
+pub use settings::{Defaults, LiveRestore, RUNTIMES, Settings};
 
 pub use crate::logs::{Entry as LogEntry, Stream as LogStream};
 pub use crate::oci::Platform;
-use crate::registry;
 pub use crate::registry::Credentials;
 pub use crate::shim::{Framing, Streams};
 use crate::store::{self, Store};
@@ -43,7 +43,7 @@ use crate::store::{self, Store};
 /// The engine: everything that the API can reach.
 #[derive(Debug)]
 pub struct Engine {
-    settings: Settings,
+    settings: settings::Current,
     host: host::Host,
     identity: identity::Identity,
     store: Store,
@@ -84,14 +84,9 @@ impl Engine {
             events: events::Events::default(),
             containers: container::Index::default(),
             networks,
-            pulls: image::Pulls::new(registry::Settings {
-                insecure: settings.insecure_registries.clone(),
-                mirrors: settings.registry_mirrors.clone(),
-                certs_dirs: settings.certs_dirs.clone(),
-                ..registry::Settings::default()
-            }),
+            pulls: image::Pulls::new(settings.registries()),
             ending: AtomicBool::new(false),
-            settings,
+            settings: settings::Current::new(settings),
         });
         engine.recover();
         Ok(engine)
@@ -101,7 +96,7 @@ impl Engine {
     /// they are stopped, all together, within the shutdown time.
     pub fn shut_down(self: &Arc<Engine>) {
         self.ending.store(true, Ordering::SeqCst);
-        if self.settings.live_restore == LiveRestore::No {
+        if self.settings().live_restore == LiveRestore::No {
             self.stop_all();
             self.networks.remove();
         }

@@ -263,9 +263,12 @@ impl Engine {
         let (config, host) = (&record.config, &record.host_config);
         let own = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let on_host = host.network_mode == "host";
+        let settings = self.settings();
+        let bridge = self.networks.bridge.as_ref();
+        let gateway = || Some(IpAddr::V4(bridge.map(Bridge::gateway)?));
         let extra = extra_hosts(
             host.extra_hosts.as_deref().unwrap_or_default(),
-            self.networks.bridge.as_ref(),
+            settings.host_gateway.or_else(gateway),
         )?;
         let hosts = match on_host {
             true => files::host_mode_hosts(&own("/etc/hosts"), &extra),
@@ -277,15 +280,11 @@ impl Engine {
             ),
         };
         let daemons: Vec<String> =
-            self.settings.dns.iter().map(IpAddr::to_string).collect();
-        let servers = match host.dns.as_deref() {
-            Some(servers) if !servers.is_empty() => servers,
-            _ => &daemons,
-        };
+            settings.dns.iter().map(IpAddr::to_string).collect();
         let overrides = Overrides {
-            servers,
-            search: host.dns_search.as_deref().unwrap_or_default(),
-            options: host.dns_options.as_deref().unwrap_or_default(),
+            servers: own_or(&host.dns, &daemons),
+            search: own_or(&host.dns_search, &settings.dns_search),
+            options: own_or(&host.dns_options, &settings.dns_options),
         };
         let reach = match on_host {
             true => Reach::Host,
@@ -305,9 +304,16 @@ impl Engine {
     }
 }
 
-/// Reads `name:address` or `name=address`; `host-gateway` is the bridge's
-/// own address.
-fn extra_hosts(list: &[String], bridge: Option<&Bridge>) -> Result<Vec<Host>> {
+/// A container's own list, or the daemon's if it has none.
+fn own_or<'a>(
+    own: &'a Option<Vec<String>>,
+    daemons: &'a [String],
+) -> &'a [String] {
+    own.as_deref().filter(|list| !list.is_empty()).unwrap_or(daemons)
+}
+
+/// Reads `name:address` or `name=address`; `host-gateway` is `gateway`.
+fn extra_hosts(list: &[String], gateway: Option<IpAddr>) -> Result<Vec<Host>> {
     list.iter()
         .map(|text| {
             let bad = || {
@@ -315,8 +321,8 @@ fn extra_hosts(list: &[String], bridge: Option<&Bridge>) -> Result<Vec<Host>> {
             };
             let (name, address) =
                 text.split_once([':', '=']).ok_or_else(bad)?;
-            let ip = match (address, bridge) {
-                ("host-gateway", Some(bridge)) => IpAddr::V4(bridge.gateway()),
+            let ip = match (address, gateway) {
+                ("host-gateway", Some(gateway)) => gateway,
                 ("host-gateway", None) => {
                     return Err(Error::Invalid(
                         "unable to derive the IP value for host-gateway".into(),

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use serde_json::{Value, json};
+
 use super::container::Phase;
-use super::{Engine, LiveRestore, Result, host};
+use super::{Engine, LiveRestore, RUNTIMES, Result, Settings, host};
 use crate::api::system::{
     Commit, Component, Index, Info, Platform, Plugins, RegistryConfig, Runtime,
     Version,
@@ -60,6 +62,8 @@ impl Engine {
 
     /// Answers `/info`.
     pub fn info(&self) -> Result<Info> {
+        let settings = self.settings();
+        let [http_proxy, https_proxy, no_proxy] = settings.proxies.clone();
         let phases: Vec<Phase> = self
             .containers
             .all()
@@ -101,12 +105,12 @@ impl Engine {
             cpu_set: has("cpuset"),
             pids_limit: has("pids"),
             ipv4_forwarding: ipv4_forwarding(),
-            debug: self.settings.debug,
+            debug: settings.debug,
             n_fd: entries("/proc/self/fd"),
             oom_kill_disable: has("memory") && !self.host.is_v2(),
             n_goroutines: entries("/proc/self/task"),
             system_time: Timestamp::now().to_string(),
-            logging_driver: "json-file".into(),
+            logging_driver: settings.containers.log_driver.clone(),
             cgroup_driver: match self.host.cgroups.kind() == Kind::None {
                 true => "none".into(),
                 false => "cgroupfs".into(),
@@ -122,20 +126,23 @@ impl Engine {
             os_type: "linux".into(),
             architecture: "x86_64".into(),
             index_server_address: "https://index.docker.io/v1/".into(),
-            registry_config: self.registry_config(),
+            registry_config: registry_config(&settings),
             n_cpu: self.host.cpus as i64,
             mem_total: self.host.memory,
-            generic_resources: None,
-            docker_root_dir: self.settings.data_root.display().to_string(),
+            generic_resources: resources(&settings.resources),
+            docker_root_dir: settings.data_root.display().to_string(),
+            http_proxy,
+            https_proxy,
+            no_proxy,
             name: self.host.name(),
-            labels: self.settings.labels.clone(),
+            labels: settings.labels.clone(),
             server_version: ENGINE_VERSION.into(),
-            runtimes: ["skiff", "runc", "io.containerd.runc.v2"]
+            runtimes: RUNTIMES
                 .into_iter()
                 .map(|name| (name.into(), Runtime { path: "skiff".into() }))
                 .collect(),
-            default_runtime: "skiff".into(),
-            swarm: serde_json::json!({
+            default_runtime: settings.containers.runtime.clone(),
+            swarm: json!({
                 "NodeID": "",
                 "NodeAddr": "",
                 "LocalNodeState": "inactive",
@@ -143,14 +150,14 @@ impl Engine {
                 "Error": "",
                 "RemoteManagers": null,
             }),
-            live_restore_enabled: self.settings.live_restore
-                == LiveRestore::Yes,
+            live_restore_enabled: settings.live_restore == LiveRestore::Yes,
             init_binary: "skiff".into(),
             containerd_commit: commit(),
             runc_commit: commit(),
             init_commit: commit(),
             security_options: strings(&["name=seccomp,profile=builtin"]),
             cdi_spec_dirs: Vec::new(),
+            default_address_pools: pools(&settings.address_pools),
             warnings: self.warnings(),
             ..Info::default()
         })
@@ -174,37 +181,6 @@ impl Engine {
         .to_vec()
     }
 
-    fn registry_config(&self) -> RegistryConfig {
-        let mirrors = self.settings.registry_mirrors.clone();
-        let mut cidrs: Vec<String> = vec!["::1/128".into()];
-        let mut index_configs = BTreeMap::from([(
-            "docker.io".to_string(),
-            Index {
-                mirrors: mirrors.clone(),
-                name: "docker.io".into(),
-                official: true,
-                secure: true,
-            },
-        )]);
-        for registry in &self.settings.insecure_registries {
-            if registry.contains('/') {
-                cidrs.push(registry.clone());
-                continue;
-            }
-            let index = Index { name: registry.clone(), ..Index::default() };
-            index_configs.insert(registry.clone(), index);
-        }
-        cidrs.push("127.0.0.0/8".into());
-        RegistryConfig {
-            index_configs,
-            insecure_registry_cidrs: cidrs,
-            mirrors: match mirrors.is_empty() {
-                true => None,
-                false => Some(mirrors),
-            },
-        }
-    }
-
     /// Says how open the API is, and what this host lacks, in Docker's words.
     fn warnings(&self) -> Option<Vec<String>> {
         let has = |name: &str| self.host.cgroups.has(name);
@@ -222,13 +198,68 @@ impl Engine {
             .into_iter()
             .filter(|(fine, _)| !fine)
             .map(|(_, text)| format!("WARNING: {text}"));
-        let mut list = self.settings.api_warnings.clone();
+        let mut list = self.settings().api_warnings.clone();
         list.extend(missing);
         match list.is_empty() {
             true => None,
             false => Some(list),
         }
     }
+}
+
+fn registry_config(settings: &Settings) -> RegistryConfig {
+    let mirrors = settings.registry_mirrors.clone();
+    let mut cidrs: Vec<String> = vec!["::1/128".into()];
+    let mut index_configs = BTreeMap::from([(
+        "docker.io".to_string(),
+        Index {
+            mirrors: mirrors.clone(),
+            name: "docker.io".into(),
+            official: true,
+            secure: true,
+        },
+    )]);
+    for registry in &settings.insecure_registries {
+        if registry.contains('/') {
+            cidrs.push(registry.clone());
+            continue;
+        }
+        let index = Index { name: registry.clone(), ..Index::default() };
+        index_configs.insert(registry.clone(), index);
+    }
+    cidrs.push("127.0.0.0/8".into());
+    RegistryConfig {
+        index_configs,
+        insecure_registry_cidrs: cidrs,
+        mirrors: match mirrors.is_empty() {
+            true => None,
+            false => Some(mirrors),
+        },
+    }
+}
+
+/// Tells of resources as swarm mode does.
+fn resources(list: &[String]) -> Option<Vec<Value>> {
+    let told = list.iter().filter_map(|text| text.split_once('=')).map(
+        |(kind, value)| match value.parse::<i64>() {
+            Ok(number) => json!({
+                "DiscreteResourceSpec": {"Kind": kind, "Value": number}
+            }),
+            Err(_) => json!({
+                "NamedResourceSpec": {"Kind": kind, "Value": value}
+            }),
+        },
+    );
+    Some(told.collect::<Vec<_>>()).filter(|told| !told.is_empty())
+}
+
+/// Tells of address pools by the API's names.
+fn pools(list: &Value) -> Option<Vec<Value>> {
+    let told = list
+        .as_array()?
+        .iter()
+        .map(|pool| json!({"Base": pool["base"], "Size": pool["size"]}));
+    Some(told.collect::<Vec<_>>()).filter(|told| !told.is_empty())
 }
 
 fn ipv4_forwarding() -> bool {

@@ -2,10 +2,12 @@
 
 mod attach;
 mod client;
+mod configuration;
 mod container;
 mod daemon;
 mod docker_cli;
 mod dockerd;
+mod dockerd_names;
 mod events;
 mod gate;
 mod http;

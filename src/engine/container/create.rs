@@ -83,10 +83,12 @@ impl Engine {
         config: &Config,
         host_config: &mut HostConfig,
     ) -> Result<(Vec<MountPoint>, Vec<String>)> {
+        let settings = self.settings();
         let host = Host {
             cpus: self.host.cpus,
-            cgroupns: self.host.default_cgroupns(),
+            cgroupns: settings.containers.cgroupns(&self.host),
         };
+        host_config::give(host_config, &settings.containers);
         host_config::complete(host_config, host);
         let mut warnings = host_config::check(host_config, host)?;
         warnings.extend(self.host.limit_warnings(host_config));

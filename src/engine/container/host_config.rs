@@ -1,24 +1,55 @@
 //! `HostConfig`: Docker's defaults and checks.
 
+use std::collections::BTreeMap;
+
 use super::devices;
 use crate::api::host_config::{HostConfig, RestartPolicy};
-use crate::engine::{Error, Result};
+use crate::engine::{Defaults, Error, RUNTIMES, Result};
 use crate::runtime::{caps, defaults};
 use crate::units;
 
 /// The least memory limit, bytes.
 const LEAST_MEMORY: i64 = 6 << 20;
+
 /// What the host has, as far as the checks need it.
 #[derive(Clone, Copy, Debug)]
-pub struct Host {
+pub struct Host<'a> {
     /// How many CPUs.
     pub cpus: usize,
     /// The cgroup namespace that a container gets by default.
-    pub cgroupns: &'static str,
+    pub cgroupns: &'a str,
+}
+
+/// Fills in what the daemon was told to give.
+pub fn give(config: &mut HostConfig, defaults: &Defaults) {
+    let default = |field: &mut String, value: &str| {
+        if field.is_empty() {
+            value.clone_into(field);
+        }
+    };
+    let log = &mut config.log_config;
+    default(&mut log.driver, &defaults.log_driver);
+    if log.driver == defaults.log_driver {
+        for (name, value) in &defaults.log_options {
+            let held = log.config.entry(name.clone());
+            held.or_insert_with(|| value.clone());
+        }
+    }
+    default(&mut config.runtime, &defaults.runtime);
+    default(&mut config.ipc_mode, &defaults.ipc_mode);
+    if config.shm_size == 0 {
+        config.shm_size = defaults.shm_size;
+    }
+    for limit in &defaults.ulimits {
+        let own = config.ulimits.get_or_insert_default();
+        if !own.iter().any(|other| other.name == limit.name) {
+            own.push(limit.clone());
+        }
+    }
 }
 
 /// Fills in what the client left open.
-pub fn complete(config: &mut HostConfig, host: Host) {
+pub fn complete(config: &mut HostConfig, host: Host<'_>) {
     let default = |field: &mut String, value: &str| {
         if field.is_empty() {
             *field = value.into();
@@ -60,7 +91,7 @@ pub fn complete(config: &mut HostConfig, host: Host) {
 
 /// Refuses what makes no sense, in Docker's words. Returns warnings for
 /// what is accepted but has no effect.
-pub fn check(config: &HostConfig, host: Host) -> Result<Vec<String>> {
+pub fn check(config: &HostConfig, host: Host<'_>) -> Result<Vec<String>> {
     check_memory(config)?;
     check_cpus(config, host)?;
     check_restart(&config.restart_policy)?;
@@ -127,7 +158,7 @@ fn check_memory(config: &HostConfig) -> Result<()> {
     Ok(())
 }
 
-fn check_cpus(config: &HostConfig, host: Host) -> Result<()> {
+fn check_cpus(config: &HostConfig, host: Host<'_>) -> Result<()> {
     let HostConfig { nano_cpus, cpu_period, cpu_quota, .. } = *config;
     if nano_cpus > 0 && cpu_period > 0 {
         return Err(invalid(
@@ -195,22 +226,13 @@ fn check_restart(policy: &RestartPolicy) -> Result<()> {
 }
 
 fn check_names(config: &HostConfig) -> Result<()> {
-    if !matches!(
-        config.runtime.as_str(),
-        "skiff" | "runc" | "io.containerd.runc.v2"
-    ) {
+    if !RUNTIMES.contains(&config.runtime.as_str()) {
         return Err(invalid(format!(
             "unknown or invalid runtime name: {}",
             config.runtime
         )));
     }
-    if !matches!(config.log_config.driver.as_str(), "json-file" | "none") {
-        return Err(invalid(format!(
-            "logger: no log driver named '{}' is registered",
-            config.log_config.driver
-        )));
-    }
-    check_log_options(config)?;
+    check_log_driver(&config.log_config.driver, &config.log_config.config)?;
     for (what, list) in
         [("CapAdd", &config.cap_add), ("CapDrop", &config.cap_drop)]
     {
@@ -226,9 +248,17 @@ fn check_names(config: &HostConfig) -> Result<()> {
     Ok(())
 }
 
-fn check_log_options(config: &HostConfig) -> Result<()> {
-    let driver = &config.log_config.driver;
-    for (key, value) in &config.log_config.config {
+/// Checks the name of a log's driver, and its options.
+pub fn check_log_driver(
+    driver: &str,
+    options: &BTreeMap<String, String>,
+) -> Result<()> {
+    if !matches!(driver, "json-file" | "none") {
+        return Err(invalid(format!(
+            "logger: no log driver named '{driver}' is registered"
+        )));
+    }
+    for (key, value) in options {
         let fits = match key.as_str() {
             "max-size" => {
                 value == "-1"
@@ -337,7 +367,7 @@ fn warnings(config: &HostConfig) -> Vec<String> {
 mod tests {
     use super::*;
 
-    const HOST: Host = Host { cpus: 2, cgroupns: "host" };
+    const HOST: Host<'static> = Host { cpus: 2, cgroupns: "host" };
 
     fn refused(config: HostConfig) -> String {
         let mut config = config;

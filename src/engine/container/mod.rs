@@ -43,6 +43,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use adjust::HostChanges;
 pub use attach::{Attach, AttachOptions, Connection};
+pub use host_config::check_log_driver;
 pub use index::Index;
 pub use inspect::Sizes;
 pub use life::{Life, Phase, Record, Snapshot};
@@ -192,6 +193,6 @@ impl Engine {
 
     /// Returns the directory for the state of a running container.
     fn run_dir(&self, id: &str) -> PathBuf {
-        self.settings.exec_root.join("containers").join(id)
+        self.settings().exec_root.join("containers").join(id)
     }
 }

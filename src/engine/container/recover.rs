@@ -202,7 +202,7 @@ impl Engine {
 
     /// Stops all containers, all together, within the shutdown time.
     pub(in crate::engine) fn stop_all(self: &Arc<Engine>) {
-        let most = self.settings.shutdown_timeout.as_secs();
+        let most = self.settings().shutdown_timeout.as_secs();
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let stops: Vec<_> = self
             .containers

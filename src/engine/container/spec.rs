@@ -38,6 +38,8 @@ impl Engine {
         spec.sysctls.clone_from(&host.sysctls);
         namespaces(&mut spec, record);
         process(&mut spec, record);
+        spec.process.no_new_privileges =
+            self.settings().containers.no_new_privileges;
         security(&mut spec, host);
         spec.set_shm_size(u64::try_from(host.shm_size).unwrap_or_default());
         add_mounts(&mut spec, record, files);
@@ -48,7 +50,7 @@ impl Engine {
     /// Returns the cgroup below which a container's own is.
     pub(super) fn cgroup_parent(&self, record: &Record) -> String {
         match record.host_config.cgroup_parent.as_str() {
-            "" => self.settings.cgroup_parent.clone(),
+            "" => self.settings().cgroup_parent.clone(),
             parent => parent.to_string(),
         }
     }
@@ -138,6 +140,9 @@ fn security(spec: &mut Spec, host: &HostConfig) {
         match opt.replace(':', "=").as_str() {
             "no-new-privileges" | "no-new-privileges=true" => {
                 spec.process.no_new_privileges = true;
+            }
+            "no-new-privileges=false" => {
+                spec.process.no_new_privileges = false;
             }
             "seccomp=unconfined" => spec.seccomp = Seccomp::Unconfined,
             _ => {}

@@ -154,7 +154,7 @@ impl Engine {
         // Before the launch: its address is given back after the container
         // is undone.
         let endpoint = self.connect(record)?;
-        let mut launch = shim::spawn(&self.settings.program, &run_dir)
+        let mut launch = shim::spawn(&self.settings().program, &run_dir)
             .map_err(|e| Error::internal("start the monitor", e))?;
         let pending = container.take_pending();
         let files = self.write_files(record, &endpoint)?;

@@ -7,7 +7,7 @@
 //! 3. The image's record comes last, then its name.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::download::{Downloads, Phase, User};
@@ -18,8 +18,6 @@ use crate::oci::{Descriptor, Digest, Platform, Reference};
 use crate::registry::{self, Cancel, Credentials, Repository};
 use crate::wait::{self, EventFd, Ready, Waiter};
 
-/// How many layers of one pull are transferred at a time.
-const AT_ONCE: usize = 3;
 /// How often a client is told of a transfer.
 const INTERVAL: Duration = Duration::from_millis(100);
 /// How long a pull rests after it was woken.
@@ -30,15 +28,29 @@ const STACK: usize = 512 << 10;
 /// What is shared by all pulls.
 #[derive(Debug)]
 pub struct Pulls {
-    client: registry::Client,
+    /// Guards the client of the settings as they are now.
+    client: Mutex<registry::Client>,
     downloads: Downloads,
 }
 
 impl Pulls {
     /// Makes the registry client.
     pub fn new(settings: registry::Settings) -> Pulls {
-        let client = registry::Client::new(settings);
+        let client = Mutex::new(registry::Client::new(settings));
         Pulls { client, downloads: Downloads::default() }
+    }
+
+    /// Asks registries by new settings from now on.
+    pub fn reload(&self, settings: registry::Settings) {
+        *self.lock() = registry::Client::new(settings);
+    }
+
+    fn client(&self) -> registry::Client {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, registry::Client> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -172,7 +184,7 @@ impl Engine {
         cancel: &Cancel,
     ) -> Result<Repository> {
         self.pulls
-            .client
+            .client()
             .repository(wanted, options.credentials.clone(), cancel)
             .map_err(|e| resolve::registry_error(&e))
     }
@@ -275,6 +287,7 @@ impl Pull {
 
     /// Tells of each layer, and returns them.
     fn open_layers(&self, told: &mut Vec<Message>) -> Vec<Layer> {
+        let at_once = self.engine.settings().concurrent_downloads;
         let store = &self.engine.store;
         // An image that is here already needs no word of its layers.
         let id = Digest::of_bytes(&self.found.config);
@@ -303,7 +316,7 @@ impl Pull {
             told.push(Message::step(&short, "Pulling fs layer"));
             let ahead =
                 layers.iter().filter(|l| l.told != Told::Complete).count();
-            if ahead >= AT_ONCE {
+            if ahead >= at_once {
                 told.push(Message::step(&short, "Waiting"));
             }
             layers.push(Layer {
@@ -319,11 +332,13 @@ impl Pull {
 
     /// Starts downloads, as long as there are not too many.
     fn start_some(&mut self) -> Result<()> {
+        let at_once = self.engine.settings().concurrent_downloads;
         let layers = self.layers.iter();
         let going = layers
             .filter(|l| l.user.is_some() && l.told != Told::Complete)
             .count();
-        let Pulls { client, downloads } = &self.engine.pulls;
+        let (client, downloads) =
+            (self.engine.pulls.client(), &self.engine.pulls.downloads);
         let open = |cancel: &Cancel| {
             let credentials = self.options.credentials.clone();
             client.repository(&self.wanted, credentials, cancel)
@@ -332,7 +347,7 @@ impl Pull {
         let layers = self.layers.iter_mut();
         let waiting =
             layers.filter(|l| l.user.is_none() && l.told != Told::Complete);
-        for layer in waiting.take(AT_ONCE.saturating_sub(going)) {
+        for layer in waiting.take(at_once.saturating_sub(going)) {
             let (blob, diff_id) = (&layer.blob, layer.diff_id);
             let user = downloads
                 .join(store, &open, blob, diff_id, &self.wake)

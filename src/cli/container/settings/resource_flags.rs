@@ -199,7 +199,7 @@ pub const FLAGS: &[Flag<Settings>] = &[
     })
     .default("map[]"),
     Flag::list("ulimit", "ulimit", "Ulimit options", |t: &mut S, word| {
-        let (name, limits) = resources::ulimit(word)?;
+        let (name, limits) = value::ulimit(word)?;
         t.ulimits.insert(name, limits);
         Ok(())
     })

@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use crate::api::host_config::{DeviceMapping, ThrottleDevice};
-use crate::cli::value;
 use crate::units;
 
 /// Reads `source[:target][:permissions]`.
@@ -84,55 +83,6 @@ fn device_and_number(word: &str) -> Result<(&str, &str), String> {
     }
 }
 
-/// The limits that `setrlimit(2)` knows.
-const LIMITS: &[&str] = &[
-    "core",
-    "cpu",
-    "data",
-    "fsize",
-    "locks",
-    "memlock",
-    "msgqueue",
-    "nice",
-    "nofile",
-    "nproc",
-    "rss",
-    "rtprio",
-    "rttime",
-    "sigpending",
-    "stack",
-];
-
-/// Reads `name=soft[:hard]`; gives the soft limit first.
-pub fn ulimit(word: &str) -> Result<(String, (i64, i64)), String> {
-    let Some((name, limits)) = word.split_once('=') else {
-        return Err(format!("invalid ulimit argument: {word}"));
-    };
-    if !LIMITS.contains(&name) {
-        return Err(format!("invalid ulimit type: {name}"));
-    }
-    let (soft, hard) = match limits.split_once(':') {
-        None => {
-            let both = value::integer(limits)?;
-            (both, both)
-        }
-        Some((_, hard)) if hard.contains(':') => {
-            return Err(format!(
-                "too many limit value arguments - {limits}, can only have up \
-                 to two, `soft[:hard]`"
-            ));
-        }
-        Some((soft, hard)) => (value::integer(soft)?, value::integer(hard)?),
-    };
-    if hard != -1 && (soft == -1 || soft > hard) {
-        return Err(format!(
-            "ulimit soft limit must be less than or equal to hard limit: \
-             {soft} > {hard}"
-        ));
-    }
-    Ok((name.to_owned(), (soft, hard)))
-}
-
 /// Reads `name=value` of a setting that belongs to a container's namespaces.
 pub fn sysctl(word: &str) -> Result<(String, String), String> {
     const NAMES: &[&str] = &[
@@ -178,25 +128,6 @@ mod tests {
             "bad format for path: a:b:c:d"
         );
         assert_eq!(shown("a:b:q").unwrap_err(), "bad mode specified: q");
-    }
-
-    #[test]
-    fn limits_are_soft_and_hard() {
-        assert_eq!(ulimit("nofile=10").unwrap().1, (10, 10));
-        assert_eq!(ulimit("nofile=5:-1").unwrap().1, (5, -1));
-        let errors = [
-            ("foo", "invalid ulimit argument: foo"),
-            ("nosuch=10", "invalid ulimit type: nosuch"),
-            ("nofile=x", "strconv.ParseInt: parsing \"x\": invalid syntax"),
-            (
-                "nofile=10:5",
-                "ulimit soft limit must be less than or equal to hard limit: \
-                 10 > 5",
-            ),
-        ];
-        for (word, error) in errors {
-            assert_eq!(ulimit(word).unwrap_err(), error);
-        }
     }
 
     #[test]
