@@ -39,6 +39,7 @@
 //! | `shim` | the monitor, and the daemon's side of it |
 //! | `network` | the bridge, addresses, a container's files |
 //! | `engine` | what Docker means: names, states, policies, events |
+//! | `profile` | profiles of the daemon itself, for `go tool pprof` |
 //! | `server` | listeners, gate, routes, handlers |
 //! | `client`, `cli` | the typed client, the command line |
 //! | `daemon` | wiring, from options to the end |
@@ -57,6 +58,7 @@ pub mod logs;
 pub mod names;
 pub mod network;
 pub mod oci;
+pub mod profile;
 pub mod registry;
 pub mod runtime;
 pub mod server;

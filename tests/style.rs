@@ -39,7 +39,8 @@ const LAYERS: &[(&str, &[&str])] = &[
             "network", "logs", "leaves",
         ],
     ),
-    ("server", &["http", "api", "engine", "sys", "leaves"]),
+    ("profile", &["sys"]),
+    ("server", &["http", "api", "engine", "profile", "sys", "leaves"]),
     ("client", &["http", "api", "json"]),
     ("cli", &["client", "api", "oci", "archive", "sys", "leaves"]),
 ];

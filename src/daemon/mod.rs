@@ -21,6 +21,7 @@ mod reload;
 mod settings;
 mod signals;
 mod tls;
+mod watching;
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,11 +34,11 @@ pub use error::Error;
 use crate::cli::Given;
 use crate::engine::{Engine, Root, Settings};
 use crate::server::inherited::Inherited;
-use crate::server::{Server, accept, gate, routes};
+use crate::server::{accept, gate};
 use crate::signal;
 use crate::sys::credentials::{self, Limit};
 use crate::sys::sigset::Signals;
-use crate::sys::{environment, memory};
+use crate::sys::{environment, heap, memory};
 
 use configuration::Configuration;
 use notify::Notifier;
@@ -63,6 +64,7 @@ pub fn run(flags: Given) -> i32 {
     memory::use_one_arena();
     if configuration.options.debug {
         let _ = environment::set("DEBUG", "1");
+        heap::start();
     }
     log::start(&configuration.options);
     configuration.log_remarks();
@@ -122,20 +124,25 @@ fn serve(
                 .map_err(|e| system("start a thread", &e))?;
         accepting.push(started);
     }
+    let (metrics_opener, metrics_gate) = gate::new();
+    for listener in watching::bind(options)? {
+        info!("metrics API listening on {}", listener.address());
+        let (gate, lost) = (metrics_gate.clone(), lost_sender.clone());
+        let started = accept::start(listener, gate, lost)
+            .map_err(|e| system("start a thread", &e))?;
+        accepting.push(started);
+    }
     // Held as long as monitors are started from it.
     let program = Program::open()?;
     let monitors = program.path();
     let settings =
         Settings { api_warnings, ..settings::engine(options, &monitors) };
     let engine = Engine::open(settings, root).map_err(Error::Engine)?;
-    let server = Server::new(
-        Arc::clone(&engine),
-        routes::ROUTES,
-        settings::server(options),
-    );
+    let (api, metrics) = watching::servers(&engine, settings::server(options));
     let _watchdog = notifier.watch(&engine)?;
     notifier.ready();
-    opener.open(Arc::new(server));
+    opener.open(Arc::new(api));
+    metrics_opener.open(Arc::new(metrics));
     info!("Daemon has completed initialization");
     let mut reloader = Reloader {
         configuration,

@@ -118,6 +118,11 @@ impl Events {
         Ok(Subscription { events: self, wake, next })
     }
 
+    /// Counts the events that were ever published.
+    pub fn published(&self) -> u64 {
+        self.lock().next
+    }
+
     /// Counts the subscribers.
     pub fn listeners(&self) -> usize {
         let ring = self.lock();

@@ -14,6 +14,7 @@ mod filters;
 mod host;
 mod identity;
 mod image;
+mod metrics;
 mod network;
 mod settings;
 mod system;
@@ -32,6 +33,7 @@ pub use error::{Error, Kind, Result};
 pub use events::{EventQuery, EventStream, NextEvents};
 pub use filters::Filters;
 pub use image::{Force, ImageListOptions, ImportOptions, Pull, PullOptions};
+pub use metrics::{Action, BOUNDS, Measures, Timed};
 pub use settings::{Defaults, LiveRestore, RUNTIMES, Settings};
 
 pub use crate::logs::{Entry as LogEntry, Stream as LogStream};
@@ -51,6 +53,7 @@ pub struct Engine {
     containers: container::Index,
     networks: network::Networks,
     pulls: image::Pulls,
+    metrics: metrics::Metrics,
     /// Set once the daemon is on its way out.
     ending: AtomicBool,
 }
@@ -85,6 +88,7 @@ impl Engine {
             containers: container::Index::default(),
             networks,
             pulls: image::Pulls::new(settings.registries()),
+            metrics: metrics::Metrics::default(),
             ending: AtomicBool::new(false),
             settings: settings::Current::new(settings),
         });

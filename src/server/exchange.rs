@@ -166,11 +166,6 @@ impl<'c> Exchange<'c> {
         self.connection().peer()
     }
 
-    /// Returns what the server has counted.
-    pub fn statistics(&self) -> &'c Statistics {
-        self.statistics
-    }
-
     /// Returns the request's body.
     pub fn body(&mut self) -> Reader<'_> {
         let stream = self.stream.as_deref().expect(NOT_HIJACKED);

@@ -50,6 +50,18 @@ impl Method {
             _ => return None,
         })
     }
+
+    /// Returns its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+            Method::Options => "OPTIONS",
+        }
+    }
 }
 
 /// What a route can do to the host; a listener can be narrowed to a class

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::handlers::absent::{self, unbuilt};
 use super::handlers::{
-    attach, container, events, image, image_create, logs, ping, plugin, start,
-    stats, swarm, system, wait,
+    attach, container, debug, events, image, image_create, logs, metrics, ping,
+    plugin, start, stats, swarm, system, wait,
 };
 use super::route::Access::{self, Control, Full, Read};
 use super::route::Method::{self, Delete, Get, Head, Post, Put};
@@ -187,6 +187,24 @@ pub static ROUTES: &[Line] = &[
     delete("/configs/{id}", Full, "ConfigDelete", swarm::manager),
     post("/configs/{id}/update", Full, "ConfigUpdate", swarm::update),
 ];
+
+/// The routes that there are in debug mode besides.
+pub static DEBUG: &[Line] = &[
+    get("/debug/vars", Full, "", debug::vars::vars),
+    get("/debug/pprof", Full, "", debug::index::index),
+    get("/debug/pprof/cmdline", Full, "", debug::index::cmdline),
+    get("/debug/pprof/profile", Full, "", debug::cpu::cpu),
+    get("/debug/pprof/symbol", Full, "", debug::symbol::symbol),
+    post("/debug/pprof/symbol", Full, "", debug::symbol::symbol),
+    get("/debug/pprof/heap", Full, "", debug::heap::heap),
+    get("/debug/pprof/allocs", Full, "", debug::heap::allocs),
+    get("/debug/pprof/goroutine", Full, "", debug::threads::goroutine),
+    get("/debug/pprof/threadcreate", Full, "", debug::threads::threadcreate),
+    get("/debug/pprof/{name}", Full, "", debug::index::unknown),
+];
+
+/// The routes of the address for metrics.
+pub static METRICS: &[Line] = &[get("/metrics", Read, "", metrics::metrics)];
 
 type Answers = Handler<Arc<Engine>>;
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::budget::{Budget, Connections};
+use super::exchange::Exchange;
 use super::route::Method;
 
 /// The counters of one server.
@@ -87,6 +88,13 @@ impl Statistics {
 
     fn lock(&self) -> MutexGuard<'_, Vec<(String, Arc<Budget>)>> {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'c> Exchange<'c> {
+    /// Returns what the server has counted.
+    pub fn statistics(&self) -> &'c Statistics {
+        self.statistics
     }
 }
 

@@ -96,6 +96,92 @@ pub fn resident() -> Result<u64> {
     Ok(pages.unwrap_or(0) * PAGE as u64)
 }
 
+/// What malloc has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes in use.
+    pub used: u64,
+    /// Bytes that it got from the kernel.
+    pub obtained: u64,
+}
+
+/// Returns what malloc has (mallinfo(3)).
+pub fn usage() -> Usage {
+    // SAFETY: mallinfo2 has no preconditions.
+    let info = unsafe { libc::mallinfo2() };
+    Usage {
+        used: (info.uordblks + info.hblkhd) as u64,
+        obtained: (info.arena + info.hblkhd) as u64,
+    }
+}
+
+/// The program's machine code, as it is mapped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// Its first address.
+    pub start: u64,
+    /// The address behind its last one.
+    pub limit: u64,
+    /// Where it begins in the file.
+    pub offset: u64,
+    /// The file's path.
+    pub file: String,
+    /// The number that the linker gave it and its symbols, in hexadecimal.
+    pub build_id: String,
+}
+
+/// Returns where the program's machine code is.
+pub fn program_text() -> Option<Text> {
+    let headers = program_headers();
+    let code = headers
+        .iter()
+        .find(|h| h.p_type == libc::PT_LOAD && h.p_flags & libc::PF_X != 0)?;
+    let page = PAGE as u64 - 1;
+    let bias = load_bias() as u64;
+    let file = std::fs::read_link("/proc/self/exe").unwrap_or_default();
+    Some(Text {
+        start: bias + (code.p_vaddr & !page),
+        limit: (bias + code.p_vaddr + code.p_memsz + page) & !page,
+        offset: code.p_offset & !page,
+        file: file.to_string_lossy().into_owned(),
+        build_id: headers.iter().find_map(build_id).unwrap_or_default(),
+    })
+}
+
+/// Finds the build id among the notes of a segment (elf(5)).
+fn build_id(header: &libc::Elf64_Phdr) -> Option<String> {
+    const GNU_BUILD_ID: u32 = 3;
+    if header.p_type != libc::PT_NOTE {
+        return None;
+    }
+    let start = load_bias() + header.p_vaddr as usize;
+    // SAFETY: a segment of notes is mapped, read-only, as long as the
+    // process lives.
+    let mut notes = unsafe {
+        let length = header.p_memsz as usize;
+        std::slice::from_raw_parts(start as *const u8, length)
+    };
+    loop {
+        let (head, rest) = notes.split_at_checked(12)?;
+        let word = |at: usize| {
+            u32::from_ne_bytes([
+                head[at],
+                head[at + 1],
+                head[at + 2],
+                head[at + 3],
+            ])
+        };
+        let name_length = (word(0) as usize).next_multiple_of(4);
+        let (name, rest) = rest.split_at_checked(name_length)?;
+        let length = word(4) as usize;
+        let content = rest.get(..length)?;
+        if word(8) == GNU_BUILD_ID && name.starts_with(b"GNU\0") {
+            return Some(content.iter().map(|b| format!("{b:02x}")).collect());
+        }
+        notes = rest.get(length.next_multiple_of(4)..)?;
+    }
+}
+
 /// Copies memory of the calling process, up to the next page's start at
 /// most, and returns how many bytes came: none if the address is not mapped
 /// (process_vm_readv(2)). Fit for signal handlers.
@@ -186,5 +272,30 @@ mod tests {
         drop_text();
         trim_heap();
         assert!(before > 0 && resident().unwrap() > 0);
+    }
+
+    #[test]
+    fn the_programs_text_is_where_its_functions_are() {
+        let text = program_text().unwrap();
+        let own = program_text as *const () as u64;
+        assert!((text.start..text.limit).contains(&own), "{text:x?}");
+        assert!(text.file.contains("skiff"), "{text:?}");
+        assert!(text.build_id.len() >= 16, "{text:?}");
+    }
+
+    #[test]
+    fn what_is_allocated_is_in_use() {
+        let held = vec![1u8; 32 << 20];
+        let usage = usage();
+        assert!(usage.used > held.len() as u64, "{usage:?}");
+        assert!(usage.obtained >= usage.used, "{usage:?}");
+    }
+
+    #[test]
+    fn what_is_not_mapped_is_not_copied() {
+        let (value, mut into) = ([7usize; 4], [0usize; 2]);
+        assert_eq!(copy_own(value.as_ptr() as usize, &mut into), 16);
+        assert_eq!(into, [7; 2]);
+        assert_eq!(copy_own(8, &mut into), 0);
     }
 }

@@ -5,6 +5,7 @@ mod client;
 mod configuration;
 mod container;
 mod daemon;
+mod debug;
 mod docker_cli;
 mod dockerd;
 mod dockerd_names;

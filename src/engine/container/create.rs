@@ -1,6 +1,7 @@
 //! `POST /containers/create`.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::host_config::{self, Host};
 use super::life::{Life, Record};
@@ -10,7 +11,7 @@ use crate::api::container::{
 };
 use crate::api::host_config::HostConfig;
 use crate::api::inspect::MountPoint;
-use crate::engine::{Engine, Error, Result};
+use crate::engine::{Action, Engine, Error, Result};
 use crate::oci::{Digest, Platform};
 use crate::store::Sync;
 use crate::time::Timestamp;
@@ -26,6 +27,7 @@ impl Engine {
         platform: Option<&Platform>,
         request: CreateRequest,
     ) -> Result<CreateResponse> {
+        let began = Instant::now();
         let name = name.strip_prefix('/').unwrap_or(name);
         let CreateRequest { mut config, mut host_config, networking_config } =
             request;
@@ -72,6 +74,7 @@ impl Engine {
             self.containers.release(&name);
             return Err(error);
         }
+        self.metrics.observe(Action::Create, began.elapsed());
         Ok(CreateResponse { id, warnings })
     }
 

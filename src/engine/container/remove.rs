@@ -1,10 +1,11 @@
 //! `DELETE /containers/{id}`.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::life::{EndedBy, Life, Phase};
 use super::{Container, Exit};
-use crate::engine::{Engine, Error, Result};
+use crate::engine::{Action, Engine, Error, Result};
 use crate::signal::SIGKILL;
 use crate::store::Sync;
 
@@ -75,6 +76,7 @@ impl Engine {
         container: &Arc<Container>,
         code: i32,
     ) -> Result<()> {
+        let began = Instant::now();
         let snapshot = container.snapshot();
         let life = Life { phase: Phase::Removing, ..snapshot.life.clone() };
         container.set_life(life.clone());
@@ -99,6 +101,7 @@ impl Engine {
         let exit = Exit { code, error: None };
         container.exits.give_last(&exit);
         container.removal.give_last(&exit);
+        self.metrics.observe(Action::Delete, began.elapsed());
         Ok(())
     }
 }

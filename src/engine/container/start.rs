@@ -19,12 +19,13 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
+use std::time::Instant;
 
 use super::life::{EndedBy, Life, Phase, Record};
 use super::{Container, Exit, HostChanges};
 use crate::api::network::EndpointSettings;
 use crate::engine::network::Endpoint;
-use crate::engine::{Engine, Error, Result};
+use crate::engine::{Action, Engine, Error, Result};
 use crate::shim::{self, Launch, Monitor, Start, State, Stdin};
 use crate::signal;
 
@@ -55,6 +56,7 @@ impl Engine {
         name: &str,
         changes: HostChanges,
     ) -> Result<()> {
+        let began = Instant::now();
         let container = self.container(name)?;
         let _operation = container.operate();
         let life = container.snapshot().life.clone();
@@ -88,6 +90,7 @@ impl Engine {
             self.start_failed(&container, life.clone(), error);
         })?;
         watcher.watch(self.launch(&container, life)?);
+        self.metrics.observe(Action::Start, began.elapsed());
         Ok(())
     }
 

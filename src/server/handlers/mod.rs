@@ -3,10 +3,12 @@
 pub mod absent;
 pub mod attach;
 pub mod container;
+pub mod debug;
 pub mod events;
 pub mod image;
 pub mod image_create;
 pub mod logs;
+pub mod metrics;
 mod parameter;
 pub mod ping;
 pub mod plugin;
