@@ -30,3 +30,4 @@ mod stats;
 mod system;
 mod systemd;
 mod tls;
+mod versions;

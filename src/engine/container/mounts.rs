@@ -142,6 +142,16 @@ fn mount(mount: &Mount) -> Result<MountPoint> {
     if mount.target.is_empty() {
         return Err(wrong("field Target must not be empty"));
     }
+    for (owner, name, is_set) in [
+        ("bind", "BindOptions", mount.bind_options.is_some()),
+        ("volume", "VolumeOptions", mount.volume_options.is_some()),
+        ("tmpfs", "TmpfsOptions", mount.tmpfs_options.is_some()),
+    ] {
+        if is_set && mount.kind != owner {
+            let text = format!("field {name} must not be specified");
+            return Err(wrong(&text));
+        }
+    }
     let destination = destination_of(&mount.target, &mount.target)?;
     let mut point = MountPoint {
         kind: mount.kind.clone(),

@@ -5,12 +5,17 @@ use serde_json::Value;
 use crate::api::image::{Inspect, Metadata, RootFs};
 use crate::api::inspect::GraphDriver;
 use crate::engine::{Engine, Result};
-use crate::oci::Reference;
+use crate::oci::{Platform, Reference};
 
 impl Engine {
-    /// Tells all that is known of an image.
-    pub fn inspect_image(&self, name: &str) -> Result<Inspect> {
-        let image = self.image(name)?;
+    /// Tells all that is known of an image, which must be for `platform`
+    /// if that is given.
+    pub fn inspect_image(
+        &self,
+        name: &str,
+        platform: Option<&Platform>,
+    ) -> Result<Inspect> {
+        let image = self.image_of_platform(name, platform)?;
         let references = self.store.references(&image.id);
         let show = |list: &[Reference]| -> Vec<String> {
             list.iter().map(Reference::familiar).collect()

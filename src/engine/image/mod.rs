@@ -51,6 +51,15 @@ impl Engine {
                 "config.Image must not be empty".into(),
             ));
         }
+        self.image_of_platform(name, platform)
+    }
+
+    /// Finds an image, which must be for a platform if one is given.
+    pub(super) fn image_of_platform(
+        &self,
+        name: &str,
+        platform: Option<&Platform>,
+    ) -> Result<Arc<Image>> {
         let image = self.image(name)?;
         let own = image.config.platform();
         if let Some(wanted) = platform

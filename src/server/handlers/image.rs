@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::parameter;
 use crate::engine::{Engine, Filters, Force, ImageListOptions};
 use crate::server::{Error, Exchange};
 
@@ -29,7 +30,15 @@ pub fn inspect(
     engine: &Arc<Engine>,
     exchange: &mut Exchange<'_>,
 ) -> Result<(), Error> {
-    exchange.json(200, &engine.inspect_image(exchange.var("name"))?)
+    let platform = parameter::platform(exchange.query())?;
+    if platform.is_some() && exchange.query().flag("manifests") {
+        return Err(Error::bad_request(
+            "conflicting options: manifests and platform options cannot both \
+             be set",
+        ));
+    }
+    let name = exchange.var("name");
+    exchange.json(200, &engine.inspect_image(name, platform.as_ref())?)
 }
 
 /// `DELETE /images/{name}`.

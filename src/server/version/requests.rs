@@ -38,6 +38,7 @@ pub static PARAMETERS: &[Parameter] = &[
     since(42, "ContainerStop", "signal"),
     since(42, "ContainerRestart", "signal"),
     since(42, "ImageList", "shared-size"),
+    since(49, "ImageInspect", "platform"),
 ];
 
 /// Takes the parameters out of a query that a version does not have.
