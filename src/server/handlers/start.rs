@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::api;
 use crate::engine::{Engine, HostChanges};
+use crate::server::version::since;
 use crate::server::{Access, Error, Exchange};
 
 /// The most bytes of a body.
@@ -30,7 +31,7 @@ pub fn start(
 }
 
 fn changes(exchange: &Exchange<'_>, body: &[u8]) -> Result<HostChanges, Error> {
-    if exchange.speaks(24) {
+    if exchange.speaks(since::BARE_START) {
         return Err(Error::bad_request(
             "starting container with non-empty request body was deprecated \
              since API v1.22 and removed in v1.24",

@@ -5,6 +5,9 @@
 /// before, it was no error.
 pub const KILL_NEEDS_A_RUN: u16 = 20;
 
+/// `POST /containers/{id}/start` takes no host configuration any more.
+pub const BARE_START: u16 = 24;
+
 /// Errors are JSON; before, they are plain text.
 pub const JSON_ERRORS: u16 = 24;
 
