@@ -249,3 +249,23 @@ fn events_take_every_filter_in_any_version() {
         }
     }
 }
+
+#[test]
+fn start_takes_a_host_config_before_1_24() {
+    let daemon = Daemon::with_image();
+    daemon.create("web", json!({ "Cmd": ["sleep", "1000"] }));
+    let body = json!({
+        "ReadonlyRootfs": true,
+        "Ulimits": [{ "Name": "nofile", "Soft": 64, "Hard": 64 }],
+        "NetworkMode": "none",
+    });
+    daemon.post_json("/v1.24/containers/web/start", &body).refuses(
+        400,
+        "starting container with non-empty request body was deprecated since \
+         API v1.22 and removed in v1.24",
+    );
+    daemon.post_json("/v1.23/containers/web/start", &body).is(204);
+    let host = &daemon.inspect("web")["HostConfig"];
+    assert_eq!(host["ReadonlyRootfs"], true);
+    assert_eq!(host["Ulimits"][0]["Soft"], 64);
+}
