@@ -6,6 +6,7 @@ mod configuration;
 mod container;
 mod daemon;
 mod debug;
+mod docker_1_2;
 mod docker_cli;
 mod dockerd;
 mod dockerd_names;

@@ -138,9 +138,11 @@ pub fn remove(
 ) -> Result<(), Error> {
     let query = exchange.query();
     if query.flag("link") {
+        // No container has another name than its own here.
+        engine.container(exchange.var("id"))?;
         return Err(Error::new(
-            501,
-            "removing a link is not supported by this engine",
+            409,
+            "Conflict, cannot remove the default link name of the container",
         ));
     }
     let options = match query.flag("force") {
