@@ -27,6 +27,7 @@ mod pull_faults;
 mod recovery;
 mod routes;
 mod ssh;
+mod start_body;
 mod stats;
 mod system;
 mod systemd;
