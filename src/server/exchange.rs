@@ -9,13 +9,12 @@
 
 use std::borrow::Cow;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::api;
 use crate::http::body::{Incoming, Reader};
 use crate::http::head::Request;
 use crate::http::input::Input;
@@ -29,11 +28,10 @@ use super::budget::Seat;
 use super::error::Error;
 use super::hidden::hide_environment;
 use super::media_type::check_json;
-use super::relay;
 use super::reply::{Framing, JSON, Outgoing, Terms};
 use super::route::{Access, Method, Variables};
 use super::statistics::Statistics;
-use super::version::{Version, answers, requests, since};
+use super::version::{Version, answers, requests};
 
 /// The most bytes of a JSON body.
 const MAX_JSON: u64 = 4 << 20;
@@ -51,27 +49,6 @@ pub(super) enum Progress {
     Broken,
     /// The stream was given away.
     Hijacked,
-}
-
-/// How an attached stream is framed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hijack {
-    /// Not at all: a terminal.
-    Raw,
-    /// Docker's frames, which newer clients are told by the media type.
-    Multiplexed,
-}
-
-/// A stream that has left HTTP.
-#[derive(Debug)]
-pub struct Hijacked {
-    /// The client's socket, or what stands for it where TLS is spoken;
-    /// nothing of an answer was sent on it yet.
-    pub socket: OwnedFd,
-    /// What the client has sent behind its request already.
-    pub early: Vec<u8>,
-    /// The head of the answer, to be sent before anything else.
-    pub head: Vec<u8>,
 }
 
 /// How a wait together with the client ended.
@@ -323,50 +300,6 @@ impl<'c> Exchange<'c> {
         (reader, writer)
     }
 
-    /// Takes the stream out of HTTP. The answer, whose head is returned, is
-    /// 101 if the client asked for an upgrade, else Docker's raw 200.
-    pub fn hijack(&mut self, framing: Hijack) -> Result<Hijacked, Error> {
-        let stream = self.stream.as_deref().expect(NOT_HIJACKED);
-        if !self.body.drain(stream, self.input) {
-            return Err(Error::bad_request("unexpected request body"));
-        }
-        let upgrade = self.header("Upgrade").is_some();
-        let content_type = match framing {
-            Hijack::Multiplexed
-                if upgrade && self.speaks(since::MULTIPLEXED_TYPE) =>
-            {
-                api::stream::MULTIPLEXED
-            }
-            _ => api::stream::RAW,
-        };
-        let stream = self.stream.as_deref().expect(NOT_HIJACKED);
-        self.progress = Progress::Broken;
-        stream.set_read_timeout(None).map_err(Error::lost)?;
-        stream.set_write_timeout(None).map_err(Error::lost)?;
-        let head = self.out.hijack_head(upgrade, content_type);
-        self.progress = Progress::Hijacked;
-        let stream = self.stream.take().expect(NOT_HIJACKED);
-        let socket = match stream.is_tls() {
-            true => relay::start(stream, self.seat.clone())
-                .map_err(Error::lost)?
-                .into(),
-            false => {
-                // The listener's table lets go of the stream: it is ours
-                // alone now.
-                self.seat.leave();
-                let stream = Arc::try_unwrap(stream);
-                stream
-                    .or_else(|shared| shared.try_clone())
-                    .and_then(|stream| {
-                        let tls = |_| io::ErrorKind::Unsupported.into();
-                        stream.into_fd().map_err(tls)
-                    })
-                    .map_err(Error::lost)?
-            }
-        };
-        Ok(Hijacked { socket, early: self.input.take(), head })
-    }
-
     /// Returns the client's descriptor: it polls as `RDHUP`, `HUP` or `ERR`
     /// when the client is gone.
     pub fn peer_fd(&self) -> BorrowedFd<'_> {
@@ -389,7 +322,8 @@ impl<'c> Exchange<'c> {
 }
 
 /// A handler uses its exchange up when it hijacks.
-const NOT_HIJACKED: &str = "a hijacked exchange is not used any more";
+pub(super) const NOT_HIJACKED: &str =
+    "a hijacked exchange is not used any more";
 
 fn wait_with(
     peer: BorrowedFd<'_>,

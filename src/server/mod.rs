@@ -23,6 +23,7 @@ pub mod gate;
 pub mod handlers;
 mod handshake;
 mod hidden;
+mod hijack;
 pub mod inherited;
 pub mod listen;
 mod media_type;
@@ -41,7 +42,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use error::Error;
-pub use exchange::{ChunkedWriter, Exchange, Hijack, Hijacked, Waited};
+pub use exchange::{ChunkedWriter, Exchange, Waited};
+pub use hijack::{Hijack, Hijacked};
 pub use reply::JSON;
 pub use route::{Access, Handler, Method, Route};
 pub use statistics::Statistics;

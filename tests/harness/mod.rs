@@ -13,6 +13,7 @@ pub mod image;
 pub mod passed;
 pub mod recorded;
 pub mod registry;
+pub mod secure;
 pub mod talk;
 pub mod wire;
 
