@@ -234,11 +234,47 @@ mod tests {
         let body = br#"{"Image":"b","HostConfig":{"AutoRemove":true,
             "MemorySwappiness":-1},"NetworkingConfig":{"EndpointsConfig":
             {"default":{"IPAMConfig":null}}}}"#;
-        let request: CreateRequest = super::super::decode(body).unwrap();
+        let request: CreateRequest = crate::json::from_slice(body).unwrap();
         assert_eq!(request.config.image, "b");
         assert!(request.host_config.auto_remove);
         assert!(
             request.networking_config.endpoints_config.contains_key("default")
         );
+    }
+
+    #[test]
+    fn a_create_body_of_wrong_types_is_refused_in_gos_words() {
+        for (body, words) in [
+            (
+                r#"{"Image":5}"#,
+                "number into Go struct field CreateRequest.Config.Image of \
+                 type string",
+            ),
+            (
+                r#"{"HostConfig":{"Memory":"x"}}"#,
+                "string into Go struct field HostConfig.HostConfig.Memory of \
+                 type int64",
+            ),
+            (
+                r#"{"Healthcheck":{"Interval":"3s"}}"#,
+                "string into Go struct field \
+                 Healthcheck.Config.Healthcheck.Interval of type int64",
+            ),
+            ("[1]", "array into Go value of type CreateRequest"),
+        ] {
+            let read = json::from_slice::<CreateRequest>(body.as_bytes());
+            let error = read.unwrap_err().to_string();
+            assert_eq!(error, format!("json: cannot unmarshal {words}"));
+        }
+    }
+
+    #[test]
+    fn null_in_a_set_or_a_map_keeps_its_key() {
+        let config: Config = json::from_slice(
+            br#"{"ExposedPorts":{"80/tcp":null},"Labels":{"a":null}}"#,
+        )
+        .unwrap();
+        assert!(config.exposed_ports.contains_key("80/tcp"));
+        assert_eq!(config.labels.unwrap()["a"], "");
     }
 }

@@ -217,7 +217,7 @@ mod tests {
             "HostPort":"18080"}]},"RestartPolicy":{"Name":"on-failure",
             "MaximumRetryCount":3},"ConsoleSize":[0,0],"PidsLimit":0,
             "MemorySwappiness":-1,"Ulimits":[],"OomKillDisable":false}"#;
-        let config: HostConfig = super::super::decode(text).unwrap();
+        let config: HostConfig = crate::json::from_slice(text).unwrap();
         assert_eq!(config.restart_policy.maximum_retry_count, 3);
         assert_eq!(config.memory_swappiness, Some(-1));
         let bindings = config.port_bindings.unwrap();

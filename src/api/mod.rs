@@ -19,8 +19,6 @@ use serde::Serialize;
 
 use crate::json::FromJson;
 
-pub use crate::json::from_slice as decode;
-
 /// The newest API version that is spoken.
 pub const VERSION: &str = "1.51";
 /// The oldest API version that is spoken (Docker 1.2).
@@ -44,10 +42,11 @@ pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::from_slice;
 
     #[test]
     fn null_is_the_zero_value() {
-        let config: container::Config = decode(
+        let config: container::Config = from_slice(
             br#"{"Image":"x","Cmd":null,"Tty":null,"Env":["A=1"],"New":1}"#,
         )
         .unwrap();
@@ -58,8 +57,8 @@ mod tests {
 
     #[test]
     fn a_body_of_null_is_an_empty_object() {
-        assert!(decode::<container::Config>(b"null").is_ok());
-        assert!(decode::<container::Config>(b"").is_err());
-        assert!(decode::<container::Config>(b"[1]").is_err());
+        assert!(from_slice::<container::Config>(b"null").is_ok());
+        assert!(from_slice::<container::Config>(b"").is_err());
+        assert!(from_slice::<container::Config>(b"[1]").is_err());
     }
 }

@@ -3,12 +3,11 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
 use super::config::Config;
 use super::error::Error;
 use super::globals::Globals;
 use crate::client::{Host, Tls};
+use crate::json;
 
 /// A daemon's place, and the name by which it was found.
 #[derive(Debug)]
@@ -105,7 +104,7 @@ fn from_context(directory: &Path, name: &str) -> Result<Host, Error> {
         let Ok(text) = std::fs::read(entry.path().join("meta.json")) else {
             continue;
         };
-        let Ok(meta) = serde_json::from_slice::<Value>(&text) else {
+        let Ok(meta) = json::parse(&text) else {
             continue;
         };
         if meta["Name"] != name {

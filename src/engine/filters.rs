@@ -3,9 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::{Error, Result};
+use crate::json::{self, Value};
 
 /// Filters by key; the values of one key are alternatives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,7 +17,7 @@ impl Filters {
             return Ok(Filters::default());
         }
         let bad = || Error::Invalid("invalid filter".into());
-        let value: Value = serde_json::from_str(text).map_err(|_| bad())?;
+        let value = json::parse(text.as_bytes()).map_err(|_| bad())?;
         let map = match value {
             Value::Object(map) => map,
             Value::Null => return Ok(Filters::default()),

@@ -322,7 +322,7 @@ mod tests {
             "State":"running","Status":"Up 1 second","SizeRw":2,
             "SizeRootFs":1986402,"Mounts":[{"Type":"volume","Name":"data",
             "Source":"/x","Driver":"local"}]}"#;
-        crate::api::decode(text.as_bytes()).unwrap()
+        crate::json::from_slice(text.as_bytes()).unwrap()
     }
 
     fn show(format: &str, cut: Cut) -> String {

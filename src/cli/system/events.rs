@@ -107,8 +107,9 @@ impl Form {
             Form::Line => Ok(line(event)),
             Form::Json => json(),
             Form::Template(template) => {
-                let mut value: Value = serde_json::from_str(&json()?)
-                    .map_err(|error| Error::text(error.to_string()))?;
+                let mut value: Value =
+                    serde_json::from_slice(json()?.as_bytes())
+                        .map_err(|error| Error::text(error.to_string()))?;
                 add_go_names(&mut value, event);
                 let kind = Missing::Type("*events.Message");
                 template.run(&value, kind, Mode::Values).map_err(|reason| {

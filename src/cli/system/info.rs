@@ -42,7 +42,8 @@ fn run(
         };
         session.flush()?;
         let answer = session.client()?.info().map_err(|e| failed(&e))?;
-        let info: Info = api::decode(&answer).map_err(|e| failed(&e))?;
+        let info: Info =
+            crate::json::from_slice(&answer).map_err(|e| failed(&e))?;
         session.print(&text(&info))?;
         session.flush()?;
         for warning in info.warnings.iter().flatten() {
@@ -223,7 +224,7 @@ mod tests {
             "inactive"},"RegistryConfig":{"IndexConfigs":{"docker.io":
             {"Name":"docker.io","Secure":true}},"InsecureRegistryCIDRs":
             ["::1/128"],"Mirrors":null},"CDISpecDirs":["/etc/cdi"]}"#;
-        let info: Info = api::decode(answer).unwrap();
+        let info: Info = crate::json::from_slice(answer).unwrap();
         let text = text(&info);
         for part in [
             " Containers: 1\n  Running: 0\n  Paused: 0\n  Stopped: 0\n",

@@ -152,7 +152,7 @@ impl Report {
         };
         let text = String::from_utf8_lossy(&text).trim().to_owned();
         let value = || {
-            serde_json::from_str::<Value>(&text)
+            serde_json::from_slice::<Value>(text.as_bytes())
                 .map_err(|error| Error::text(error.to_string()))
         };
         let shown = match &self.format {

@@ -93,7 +93,7 @@ impl Own {
             self.context,
         );
         if let Some(server) = server {
-            let server: Version = api::decode(server)
+            let server: Version = crate::json::from_slice(server)
                 .map_err(|error| Error::text(error.to_string()))?;
             text.push_str(&server_text(server));
         }

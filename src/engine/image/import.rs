@@ -5,6 +5,7 @@ use std::io::Read;
 use super::reference;
 use crate::api::progress::Message;
 use crate::engine::{Engine, Error, Result};
+use crate::json;
 use crate::oci::{
     self, ContainerConfig, History, ImageConfig, Platform, RootFs,
 };
@@ -197,9 +198,9 @@ fn joined(before: &str, next: &str) -> String {
 
 /// Reads a command line: a JSON list, or words for the shell.
 fn words(text: &str) -> Vec<String> {
-    match serde_json::from_str(text) {
-        Ok(list) => list,
-        Err(_) => ["/bin/sh", "-c", text].map(String::from).to_vec(),
+    match json::from_slice(text.as_bytes()) {
+        Ok(list) if text.trim_start().starts_with('[') => list,
+        _ => ["/bin/sh", "-c", text].map(String::from).to_vec(),
     }
 }
 

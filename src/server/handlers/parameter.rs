@@ -5,7 +5,6 @@ use base64::engine::general_purpose::{
     STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD,
 };
 
-use crate::api;
 use crate::engine::{Credentials, Platform};
 use crate::http::query::Query;
 use crate::json::{self, FromJson};
@@ -72,7 +71,7 @@ pub fn credentials(exchange: &Exchange<'_>) -> Option<Credentials> {
     }
     let text = exchange.header("X-Registry-Auth")?.trim();
     let json = decode(text)?;
-    let auth: Auth = api::decode(&json).ok()?;
+    let auth: Auth = json::from_slice(&json).ok()?;
     let mut credentials = Credentials {
         username: auth.username,
         password: auth.password,

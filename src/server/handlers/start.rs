@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::api;
 use crate::engine::{Engine, HostChanges};
+use crate::json;
 use crate::server::version::since;
 use crate::server::{Access, Error, Exchange};
 
@@ -40,7 +40,7 @@ fn changes(exchange: &Exchange<'_>, body: &[u8]) -> Result<HostChanges, Error> {
     // It can make a container that owns the host.
     exchange.require(Access::Full)?;
     exchange.check_json()?;
-    match api::decode(body) {
+    match json::from_slice(body) {
         Ok(Value::Object(changes)) => Ok(changes),
         Ok(_) => Err(Error::bad_request("invalid JSON: not an object")),
         Err(e) => Err(Error::bad_request(format!("invalid JSON: {e}"))),

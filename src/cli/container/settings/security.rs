@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use crate::json;
 
 /// What security options come to.
 #[derive(Debug, Default, PartialEq)]
@@ -40,8 +40,10 @@ pub fn read(words: &[String]) -> Result<Security, String> {
                 let reason = crate::sys::Error::new("", code);
                 failed(format!("open {value}: {}", reason.reason()))
             })?;
-            let profile: Value = serde_json::from_slice(&text).map_err(|e| {
-                format!("compacting json for seccomp profile ({value}) failed: {e}")
+            let profile = json::parse(&text).map_err(|e| {
+                format!(
+                    "compacting json for seccomp profile ({value}) failed: {e}"
+                )
             })?;
             options.push(format!("seccomp={profile}"));
             continue;
