@@ -13,7 +13,7 @@ const TEXT: &str = include_str!("changelog.txt");
 
 /// Parts of operations that are not built.
 const LATER: &[&str] =
-    &["debug pages", "namespaces of other containers", "networks", "volumes"];
+    &["namespaces of other containers", "networks", "volumes"];
 
 /// One row: the version, what changed, and how that is looked at.
 struct Row {
