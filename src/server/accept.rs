@@ -1,6 +1,5 @@
 //! The accept thread of a listener: waits at the gate, then starts a worker
-//! thread for each connection that has something to say, within the
-//! listener's budget. Those that have not stand in the parking lot.
+//! thread for each connection, within the listener's budget.
 
 use std::io;
 use std::net::Shutdown;
@@ -15,13 +14,11 @@ use crate::http::Stream;
 use crate::sys;
 
 use super::Server;
-use super::budget::{Budget, Full, Place};
-use super::connection::{self, Patience, send_refusal};
+use super::budget::{Budget, Seat};
+use super::connection::{self, send_refusal};
 use super::gate::Gate;
 use super::listen::Listener;
-use super::parking::{Event, Lot, Parked};
 use super::reply::Outgoing;
-use super::route::Access;
 
 /// The stack of a worker: only touched pages cost, but deeply nested JSON
 /// needs some. Unoptimized frames are larger. The C library keeps up to 40
@@ -80,8 +77,6 @@ pub fn start<S: Send + Sync + 'static>(
     let listener = Arc::new(listener);
     let budget = Budget::new(listener.workers);
     let stopping = Arc::new(AtomicBool::new(false));
-    sys::socket::set_nonblocking(&*listener)?;
-    let lot = Lot::open(listener.waits_for())?;
     let thread = {
         let (listener, budget) = (listener.clone(), budget.clone());
         let stopping = stopping.clone();
@@ -90,9 +85,7 @@ pub fn start<S: Send + Sync + 'static>(
             let Some(server) = gate.wait() else { return };
             let statistics = &server.statistics;
             statistics.add_listener(listener.address(), &budget);
-            let access = listener.access;
-            let door = Arc::new(Door { server, budget, lot, access });
-            let source = accept_all(&listener, &door, &stopping);
+            let source = accept_all(&listener, &server, &budget, &stopping);
             if !stopping.load(Ordering::Acquire) {
                 let address = listener.address().to_string();
                 // Nobody listens any more when the daemon is ending.
@@ -103,46 +96,27 @@ pub fn start<S: Send + Sync + 'static>(
     Ok(Accepting { listener, budget, stopping, thread: Some(thread) })
 }
 
-/// What the accept thread and the workers of a listener share.
-struct Door<S: 'static> {
-    server: Arc<Server<S>>,
-    budget: Arc<Budget>,
-    lot: Lot,
-    access: Access,
-}
-
 /// Accepts until the listener fails; returns why it did.
 fn accept_all<S: Send + Sync + 'static>(
     listener: &Listener,
-    door: &Arc<Door<S>>,
+    server: &Arc<Server<S>>,
+    budget: &Arc<Budget>,
     stopping: &AtomicBool,
 ) -> io::Error {
-    let mut ready = Vec::new();
     let mut last_warning = None;
     loop {
-        let mut failed = None;
-        let waited = door.lot.wait(&mut ready, |event| match event {
-            Event::Speaks(parked) => wake(door, parked),
-            Event::Client => match listener.accept() {
-                Ok(stream) => admit(door, stream),
-                Err(e) => failed = Some(e),
-            },
-        });
+        let accepted = listener.accept();
         if stopping.load(Ordering::Acquire) {
             return io::ErrorKind::Interrupted.into();
         }
-        if let Err(e) = waited {
-            return e;
-        }
-        let Some(error) = failed else { continue };
-        match judge(&error) {
-            // A Unix listener that was shut down says no more than this.
-            Failure::Client
-                if error.kind() == io::ErrorKind::WouldBlock
-                    && sys::poll::is_hung_up(listener) =>
-            {
-                return error;
+        let error = match accepted {
+            Ok(stream) => {
+                admit(listener, server, budget, stream);
+                continue;
             }
+            Err(error) => error,
+        };
+        match judge(&error) {
             Failure::Client => {}
             Failure::Resources => {
                 // It may go on for long, and says the same each time.
@@ -152,7 +126,7 @@ fn accept_all<S: Send + Sync + 'static>(
                     last_warning = Some(now);
                 }
                 // An idle connection's descriptor is the quickest help.
-                door.budget.evict();
+                budget.evict();
                 thread::sleep(REST);
             }
             Failure::Listener => return error,
@@ -194,87 +168,45 @@ mod errno {
     pub const ENOBUFS: i32 = 105;
 }
 
-/// Gives a new connection its seat, and a worker, unless workers are so
-/// scarce that it had better say something first.
-fn admit<S: Send + Sync + 'static>(door: &Arc<Door<S>>, stream: Stream) {
+/// Gives a new connection its seat and its worker.
+fn admit<S: Send + Sync + 'static>(
+    listener: &Listener,
+    server: &Arc<Server<S>>,
+    budget: &Arc<Budget>,
+    stream: Stream,
+) {
     let stream = Arc::new(stream);
-    let place = match door.budget.is_crowded() {
-        true => Place::Parked,
-        false => Place::Worker,
-    };
-    let seat = match door.budget.admit(&stream, place) {
+    let seat = match budget.admit(&stream) {
         Ok(seat) => Arc::new(seat),
-        Err(Full) => return turn_away(&stream, BUSY),
+        Err(_) => return turn_away(&stream, "all workers are busy"),
     };
-    let parked = Parked { stream, seat };
-    match place {
-        Place::Worker => employ(door, parked),
-        Place::Parked => {
-            if let Err(back) = door.lot.park(parked) {
-                wake(door, back);
-            }
-        }
-    }
-}
-
-/// Gives a connection that left the lot a worker.
-fn wake<S: Send + Sync + 'static>(door: &Arc<Door<S>>, parked: Parked) {
-    match parked.seat.enter_worker() {
-        Ok(()) => employ(door, parked),
-        Err(Full) => turn_away(&parked.stream, BUSY),
-    }
-}
-
-/// Starts a worker for a connection.
-fn employ<S: Send + Sync + 'static>(door: &Arc<Door<S>>, parked: Parked) {
     // Handed over whole: a worker that hijacks must own the stream alone,
     // and without a worker it is still here to be answered.
-    let parcel = Arc::new(Mutex::new(Some(parked)));
-    let unpack = |parcel: &Mutex<Option<Parked>>| {
+    let parcel = Arc::new(Mutex::new(Some((stream, seat))));
+    let unpack = |parcel: &Mutex<Option<(Arc<Stream>, Arc<Seat>)>>| {
         parcel.lock().unwrap_or_else(PoisonError::into_inner).take()
     };
     let started = {
-        let (door, parcel) = (door.clone(), parcel.clone());
+        let (server, parcel) = (server.clone(), parcel.clone());
+        let (budget, access) = (budget.clone(), listener.access);
         let builder = thread::Builder::new().name("worker".to_string());
         builder.stack_size(STACK).spawn(move || {
-            if let Some(parked) = unpack(&parcel) {
+            if let Some((stream, seat)) = unpack(&parcel) {
                 drop(parcel);
-                work(&door, parked);
+                connection::serve(&server, stream, seat, access);
             }
-            if door.budget.has_many() {
+            if budget.has_many() {
                 sys::memory::drop_stack();
             }
         })
     };
     if let Err(e) = started {
-        log::warn!("no worker thread: {e}");
-        if let Some(parked) = unpack(&parcel) {
-            turn_away(&parked.stream, "no worker can be started");
+        log::warn!("{}: no worker thread: {e}", listener.address());
+        if let Some((stream, _)) = unpack(&parcel) {
+            turn_away(&stream, "no worker can be started");
         }
     }
 }
-
-/// Serves a connection until it ends or is parked.
-fn work<S>(door: &Door<S>, parked: Parked) {
-    let Parked { mut stream, mut seat } = parked;
-    let mut patience = Patience::Short;
-    loop {
-        let served = connection::serve(
-            &door.server,
-            stream,
-            seat,
-            door.access,
-            patience,
-        );
-        let Some(idle) = served else { return };
-        let Err(back) = door.lot.park(idle) else { return };
-        (stream, seat) = (back.stream, back.seat);
-        patience = Patience::Endless;
-    }
-}
-
-/// Why a client is turned away.
-const BUSY: &str = "all workers are busy";
 
 /// Answers 503 without waiting for anything: this is the accept thread. A
 /// TLS client gets no answer, because that would take a handshake.
@@ -397,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_budget_idle_connections_give_their_workers() {
+    fn beyond_the_budget_idle_connections_give_way_and_requests_never() {
         let mut server = closed("budget", |listener| listener.workers = 2);
         server.open();
         let mut busy = server.connect();
@@ -409,6 +341,7 @@ mod tests {
         let mut second = server.connect();
         second.write_all(SLOW).unwrap();
         inside(&server, 2);
+        assert_eq!(read_to_end(&mut idle), "", "the idle one was closed");
         let answer = server.talk("GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n");
         assert!(
             answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"),
@@ -416,11 +349,25 @@ mod tests {
         );
         drop(busy);
         inside(&server, 1);
-        // The idle one lost nothing by all this.
-        idle.write_all(PING).unwrap();
-        read_until(&mut idle, "\r\n\r\nOK");
         eventually("there is room again", || server.ask("GET /_ping").0 == 200);
         drop(second);
+    }
+
+    #[test]
+    fn a_crowd_at_the_gate_is_served_whole() {
+        let mut server = closed("crowd", |listener| listener.workers = 4);
+        let mut clients: Vec<_> = (0..300)
+            .map(|_| {
+                let mut stream = server.connect();
+                stream.write_all(PING).unwrap();
+                stream
+            })
+            .collect();
+        server.open();
+        for client in &mut clients {
+            read_until(client, "\r\n\r\nOK");
+        }
+        assert_eq!(server.accepting.budget.connections().refused, 0);
     }
 
     #[test]
@@ -448,38 +395,6 @@ mod tests {
         assert_eq!(server.ask("GET /_ping").0, 200);
         slow[5].write_all(b"TP/1.1\r\nHost: x\r\n\r\n").unwrap();
         read_until(&mut slow[5], "\r\n\r\nOK");
-    }
-
-    #[test]
-    fn a_connection_that_rests_has_no_thread() {
-        let server = start("rests");
-        let mut streams: Vec<_> = (0..50)
-            .map(|_| {
-                let mut stream = server.connect();
-                stream.write_all(PING).unwrap();
-                read_until(&mut stream, "\r\n\r\nOK");
-                stream
-            })
-            .collect();
-        let budget = &server.accepting.budget;
-        eventually("all are parked", || budget.working() == 0);
-        assert_eq!(budget.len(), 50);
-        // What they do next finds them all the same.
-        for stream in &mut streams {
-            stream.write_all(PING).unwrap();
-            read_until(stream, "\r\n\r\nOK");
-        }
-        drop(streams.split_off(10));
-        eventually("who went is forgotten", || budget.len() == 10);
-        assert_eq!(budget.connections().evicted, 0);
-        // The parked ones end with the server.
-        let mut server = server;
-        eventually("all are parked", || server.accepting.budget.working() == 0);
-        let soon = Instant::now() + Duration::from_secs(10);
-        assert_eq!(server.accepting.stop(soon), 0);
-        for stream in &mut streams {
-            assert_eq!(read_to_end(stream), "");
-        }
     }
 
     #[test]

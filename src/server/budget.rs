@@ -4,28 +4,28 @@
 //! ```text
 //!            admit                    begin_request
 //! accepted ────────▶ waiting for a head ──────────▶ inside a request
-//!                      │    ▲   ▲                        │
-//!          leave_worker│    │   └──── begin_wait ────────┘
-//!                      ▼    │enter_worker
-//!                     parked
+//!                          ▲                             │
+//!                          └───────── begin_wait ────────┘
 //! ```
 //!
-//! There are two bounds: one of connections that hold a worker, and a wider
-//! one of all. At a bound the connection that has waited longest for a
-//! complete head is closed. One that is inside a request is never touched.
+//! At the bound the connection that has waited longest for a complete head
+//! is closed. One that is inside a request is never touched, nor one that
+//! has sent something which its worker has not come to read yet: so of a
+//! crowd that waited at the gate nobody is lost. If all are so, the next
+//! client waits a little for one of them to end.
 //!
 //! A connection's waiting since is an atomic of its own, so that a request
 //! takes no lock. The order by it is brought up to date when it is asked
-//! for: an entry stands at a time that is never later than the true one, and
-//! is moved on when it comes up. Each move is paid for by a request in
-//! between, so that closing one costs no more than the logarithm of their
-//! number.
+//! for: an entry that comes up is moved on to its true time, or to the
+//! present if it cannot be closed now. Each move is paid for by what the
+//! client has sent in between, so that closing one costs no more than the
+//! logarithm of their number.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::Shutdown;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::http::Stream;
 use crate::sys;
@@ -35,8 +35,13 @@ const BUSY: u64 = 0;
 /// Closed to make room.
 const EVICTED: u64 = u64::MAX;
 
-/// How many connections there may be for each that may hold a worker.
-const PER_WORKER: usize = 8;
+/// How long a client waits for a seat at most. It is the accept thread that
+/// waits, and those behind it with it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether a connection has begun to wait, which
+/// nobody is told of.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// From so many on their memory is given back when most of them have left.
 const MANY: usize = 64;
@@ -47,22 +52,24 @@ pub struct Budget {
     limit: usize,
     /// Times are counted from here.
     epoch: Instant,
-    /// How many hold a worker.
-    working: AtomicUsize,
+    /// More than half of the seats are taken.
+    crowded: AtomicBool,
     /// There are or were [`MANY`], and most of them are not gone yet.
     many: AtomicBool,
     /// The connections that are being served.
     seats: Mutex<Seats>,
+    /// Told when a seat was given back.
+    freed: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct Seats {
     next: u64,
     taken: HashMap<u64, Taken>,
-    /// Those that hold a worker, by waiting since and number.
-    working: BTreeSet<(u64, u64)>,
-    /// Those that hold none, likewise.
-    parked: BTreeSet<(u64, u64)>,
+    /// By waiting since and number.
+    order: BTreeSet<(u64, u64)>,
+    /// A client has waited in vain, and no seat was given back since.
+    stuck: bool,
     /// The most of them since memory was given back.
     peak: usize,
     evicted: u64,
@@ -86,18 +93,8 @@ pub struct Connections {
 struct Taken {
     stream: Arc<Stream>,
     since: Arc<AtomicU64>,
-    /// Where it stands in its order; never later than `since`.
+    /// Where it stands in the order.
     filed: u64,
-    place: Place,
-}
-
-/// Where a connection waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// With a worker of its own.
-    Worker,
-    /// With many others.
-    Parked,
 }
 
 /// All connections are inside requests.
@@ -114,58 +111,46 @@ pub struct Seat {
 }
 
 impl Budget {
-    /// Makes a budget of so many connections with a worker.
+    /// Makes a budget of so many connections.
     pub fn new(limit: usize) -> Arc<Budget> {
         Arc::new(Budget {
             limit,
             epoch: Instant::now(),
-            working: AtomicUsize::new(0),
+            crowded: AtomicBool::new(false),
             many: AtomicBool::new(false),
             seats: Mutex::default(),
+            freed: Condvar::new(),
         })
     }
 
-    /// Gives a connection its seat, and closes another one for it if there
-    /// is none left.
+    /// Gives a connection its seat. If there is none left it closes another
+    /// one for it, or waits for one within a bound.
     pub fn admit(
         self: &Arc<Budget>,
         stream: &Arc<Stream>,
-        place: Place,
     ) -> Result<Seat, Full> {
-        let now = self.now();
         let mut seats = self.lock();
-        let all = self.limit.saturating_mul(PER_WORKER);
-        let has_room = (seats.taken.len() < all || seats.evict(now))
-            && (place == Place::Parked || self.has_worker(&mut seats, now));
-        if !has_room {
-            seats.refused += 1;
-            return Err(Full);
+        let end = Instant::now() + PATIENCE;
+        while seats.taken.len() >= self.limit && !seats.evict(self.now()) {
+            if seats.stuck || Instant::now() >= end {
+                seats.stuck = true;
+                seats.refused += 1;
+                return Err(Full);
+            }
+            let waited = self.freed.wait_timeout(seats, LOOK);
+            seats = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+        let now = self.now();
         let since = Arc::new(AtomicU64::new(now));
         let number = seats.next;
         seats.next += 1;
-        let taken = Taken {
-            stream: stream.clone(),
-            since: since.clone(),
-            filed: now,
-            place,
-        };
-        seats.order(place).insert((now, number));
+        let taken =
+            Taken { stream: stream.clone(), since: since.clone(), filed: now };
+        seats.order.insert((now, number));
         seats.taken.insert(number, taken);
         seats.peak = seats.peak.max(seats.taken.len());
         self.note(&seats);
         Ok(Seat { budget: self.clone(), number, since })
-    }
-
-    /// Makes sure that one more connection can have a worker.
-    fn has_worker(&self, seats: &mut Seats, now: u64) -> bool {
-        seats.working.len() < self.limit || seats.evict_from(Place::Worker, now)
-    }
-
-    /// Returns whether so many workers are taken that none should be kept
-    /// by a connection that says nothing.
-    pub fn is_crowded(&self) -> bool {
-        self.working.load(Ordering::Relaxed) > self.limit / 2
     }
 
     /// Returns whether there were so many connections that what each leaves
@@ -220,12 +205,6 @@ impl Budget {
         self.lock().taken.len()
     }
 
-    /// Returns how many connections hold a worker.
-    #[cfg(test)]
-    pub fn working(&self) -> usize {
-        self.lock().working.len()
-    }
-
     /// Nanoseconds since the epoch, never one of the two special values.
     fn now(&self) -> u64 {
         let nanos = self.epoch.elapsed().as_nanos();
@@ -233,7 +212,8 @@ impl Budget {
     }
 
     fn note(&self, seats: &Seats) {
-        self.working.store(seats.working.len(), Ordering::Relaxed);
+        let is_crowded = seats.taken.len() > self.limit / 2;
+        self.crowded.store(is_crowded, Ordering::Relaxed);
         self.many.store(seats.peak >= MANY, Ordering::Relaxed);
     }
 
@@ -243,35 +223,24 @@ impl Budget {
 }
 
 impl Seats {
-    fn order(&mut self, place: Place) -> &mut BTreeSet<(u64, u64)> {
-        match place {
-            Place::Worker => &mut self.working,
-            Place::Parked => &mut self.parked,
-        }
-    }
-
-    /// Closes the one that has waited longest: a parked one if there is any.
+    /// Closes the one that has waited longest.
     fn evict(&mut self, now: u64) -> bool {
-        self.evict_from(Place::Parked, now)
-            || self.evict_from(Place::Worker, now)
-    }
-
-    fn evict_from(&mut self, place: Place, now: u64) -> bool {
-        while let Some(&(filed, number)) = self.order(place).first() {
+        while let Some(&(filed, number)) = self.order.first() {
             let Some(taken) = self.taken.get_mut(&number) else {
-                self.order(place).remove(&(filed, number));
+                self.order.remove(&(filed, number));
                 continue;
             };
             let since = taken.since.load(Ordering::Acquire);
-            if since == BUSY && filed >= now {
+            let busy = since == BUSY || has_unread(&taken.stream);
+            if busy && filed >= now {
                 // It was looked at before, and so were all others.
                 return false;
             }
-            if since == BUSY || since > filed {
-                taken.filed = if since == BUSY { now } else { since };
+            if busy || since > filed {
+                taken.filed = if busy { now } else { since };
                 let filed_anew = (taken.filed, number);
-                self.order(place).remove(&(filed, number));
-                self.order(place).insert(filed_anew);
+                self.order.remove(&(filed, number));
+                self.order.insert(filed_anew);
                 continue;
             }
             // Its worker may have got a head in the meantime.
@@ -293,17 +262,10 @@ impl Seats {
         false
     }
 
-    fn move_to(&mut self, number: u64, place: Place) {
-        let Some(taken) = self.taken.get_mut(&number) else { return };
-        let entry = (taken.filed, number);
-        let from = std::mem::replace(&mut taken.place, place);
-        self.order(from).remove(&entry);
-        self.order(place).insert(entry);
-    }
-
     fn remove(&mut self, number: u64) {
         let Some(taken) = self.taken.remove(&number) else { return };
-        self.order(taken.place).remove(&(taken.filed, number));
+        self.order.remove(&(taken.filed, number));
+        self.stuck = false;
     }
 
     /// Returns whether most of many have left since this was last true.
@@ -318,12 +280,23 @@ impl Seats {
     }
 }
 
+/// Returns whether a client has sent what nobody has read yet.
+fn has_unread(stream: &Stream) -> bool {
+    sys::poll::wait_readable(stream, Some(Duration::ZERO)).unwrap_or(false)
+        && !sys::socket::is_at_end(stream)
+}
+
 impl Seat {
-    /// Notes that a whole head is there. False: the connection was closed
-    /// to make room, and the request must not be carried out.
-    pub fn begin_request(&self) -> bool {
+    /// Returns whether the connection may soon have to make room.
+    pub fn is_crowded(&self) -> bool {
+        self.budget.crowded.load(Ordering::Relaxed)
+    }
+
+    /// Notes that what the client has sent is being read; returns since
+    /// when it waited. `None`: the connection was closed to make room.
+    pub fn begin_read(&self) -> Option<u64> {
         let since = self.since.load(Ordering::Acquire);
-        since != EVICTED
+        let begun = since != EVICTED
             && self
                 .since
                 .compare_exchange(
@@ -332,7 +305,22 @@ impl Seat {
                     Ordering::AcqRel,
                     Ordering::Acquire,
                 )
-                .is_ok()
+                .is_ok();
+        begun.then_some(since)
+    }
+
+    /// Notes that what was read is no whole head: the connection waits as
+    /// long as it did.
+    pub fn go_on_waiting(&self, since: Option<u64>) {
+        if let Some(since) = since {
+            self.since.store(since, Ordering::Release);
+        }
+    }
+
+    /// Notes that a whole head is there. False: the connection was closed
+    /// to make room, and the request must not be carried out.
+    pub fn begin_request(&self) -> bool {
+        self.begin_read().is_some()
     }
 
     /// Notes that the next head is awaited.
@@ -340,40 +328,10 @@ impl Seat {
         self.since.store(self.budget.now(), Ordering::Release);
     }
 
-    /// Returns its number, which no other seat of the budget ever has.
-    pub fn number(&self) -> u64 {
-        self.number
-    }
-
     /// Returns whether the connection was closed to make room.
-    pub fn is_evicted(&self) -> bool {
+    #[cfg(test)]
+    fn is_evicted(&self) -> bool {
         self.since.load(Ordering::Acquire) == EVICTED
-    }
-
-    /// Returns whether an idle connection should leave its worker at once.
-    pub fn is_crowded(&self) -> bool {
-        self.budget.is_crowded()
-    }
-
-    /// Notes that the connection holds no worker any more.
-    pub fn leave_worker(&self) {
-        let mut seats = self.budget.lock();
-        seats.move_to(self.number, Place::Parked);
-        self.budget.note(&seats);
-    }
-
-    /// Makes sure that the connection may hold a worker; another one may be
-    /// closed for that.
-    pub fn enter_worker(&self) -> Result<(), Full> {
-        let now = self.budget.now();
-        let mut seats = self.budget.lock();
-        if !self.budget.has_worker(&mut seats, now) {
-            seats.refused += 1;
-            return Err(Full);
-        }
-        seats.move_to(self.number, Place::Worker);
-        self.budget.note(&seats);
-        Ok(())
     }
 
     /// Gives the seat back early: the connection left HTTP.
@@ -383,6 +341,7 @@ impl Seat {
         let emptied = seats.has_emptied();
         self.budget.note(&seats);
         drop(seats);
+        self.budget.freed.notify_one();
         if emptied {
             sys::memory::trim_heap();
         }
@@ -397,7 +356,7 @@ impl Drop for Seat {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
+    use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
 
     use super::*;
@@ -418,11 +377,11 @@ mod tests {
         let (one, far_one) = connection();
         let (two, far_two) = connection();
         let (three, _far_three) = connection();
-        let seat_one = budget.admit(&one, Place::Worker).unwrap();
-        let seat_two = budget.admit(&two, Place::Worker).unwrap();
+        let seat_one = budget.admit(&one).unwrap();
+        let seat_two = budget.admit(&two).unwrap();
         assert!(seat_one.begin_request());
         seat_one.begin_wait();
-        let seat_three = budget.admit(&three, Place::Worker).unwrap();
+        let seat_three = budget.admit(&three).unwrap();
         assert!(!is_closed(&far_one) && is_closed(&far_two));
         assert!(!seat_two.begin_request() && seat_three.begin_request());
         let counted = Connections { open: 2, total: 3, evicted: 1, refused: 0 };
@@ -434,48 +393,44 @@ mod tests {
         let budget = Budget::new(1);
         let (one, far_one) = connection();
         let (two, _far_two) = connection();
-        let seat = budget.admit(&one, Place::Worker).unwrap();
+        let seat = budget.admit(&one).unwrap();
         assert!(seat.begin_request());
-        assert_eq!(budget.admit(&two, Place::Worker).unwrap_err(), Full);
+        assert_eq!(budget.admit(&two).unwrap_err(), Full);
         assert_eq!(budget.connections().refused, 1);
         assert_eq!(budget.close_idle(), 1);
         assert!(!is_closed(&far_one));
         drop(seat);
         assert_eq!(budget.len(), 0);
-        assert!(budget.admit(&two, Place::Worker).is_ok());
+        assert!(budget.admit(&two).is_ok());
     }
 
     #[test]
-    fn a_parked_connection_holds_no_worker_and_gives_way_last_to_none() {
-        let budget = Budget::new(1);
-        let (one, far_one) = connection();
-        let (two, _far_two) = connection();
-        let parked = budget.admit(&one, Place::Worker).unwrap();
-        parked.leave_worker();
-        let working = budget.admit(&two, Place::Worker).unwrap();
-        assert!(!is_closed(&far_one) && working.begin_request());
-        assert!(budget.is_crowded());
-        assert_eq!(parked.enter_worker(), Err(Full));
-        working.begin_wait();
-        // It speaks, and the silent one with a worker is closed for it.
-        assert_eq!(parked.enter_worker(), Ok(()));
-        assert!(working.is_evicted() && !parked.is_evicted());
-        parked.leave_worker();
-        assert!(budget.evict() && parked.is_evicted() && !budget.evict());
-    }
-
-    #[test]
-    fn the_sum_of_all_connections_is_bounded_too() {
+    fn who_has_sent_something_is_not_closed_before_it_is_read() {
         let budget = Budget::new(2);
-        let all: Vec<_> = (0..2 * PER_WORKER + 1)
-            .map(|_| {
-                let (near, far) = connection();
-                (budget.admit(&near, Place::Parked).unwrap(), far)
-            })
-            .collect();
-        assert_eq!(budget.len(), 2 * PER_WORKER);
-        assert!(all[0].0.is_evicted() && is_closed(&all[0].1));
-        assert!(!all[1].0.is_evicted());
+        let (one, mut far_one) = connection();
+        let (two, far_two) = connection();
+        let (three, _far_three) = connection();
+        let seat_one = budget.admit(&one).unwrap();
+        let _seat_two = budget.admit(&two).unwrap();
+        far_one.write_all(b"GET").unwrap();
+        let _seat_three = budget.admit(&three).unwrap();
+        assert!(!is_closed(&far_one) && is_closed(&far_two));
+        assert!(seat_one.begin_request());
+    }
+
+    #[test]
+    fn a_client_waits_for_a_seat_that_is_given_back() {
+        let budget = Budget::new(1);
+        let (one, _far_one) = connection();
+        let (two, _far_two) = connection();
+        let seat = budget.admit(&one).unwrap();
+        assert!(seat.begin_request());
+        let waiting = {
+            let (budget, two) = (budget.clone(), two.clone());
+            std::thread::spawn(move || budget.admit(&two))
+        };
+        drop(seat);
+        assert!(waiting.join().unwrap().is_ok());
     }
 
     #[test]
@@ -484,7 +439,7 @@ mod tests {
         let seats: Vec<_> = (0..3)
             .map(|_| {
                 let (near, far) = connection();
-                (budget.admit(&near, Place::Worker).unwrap(), far)
+                (budget.admit(&near).unwrap(), far)
             })
             .collect();
         assert!(seats[0].0.begin_request() && seats[1].0.begin_request());

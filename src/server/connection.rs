@@ -5,11 +5,9 @@
 //! read a head ─▶ answer ─▶ keep ─▶ read the next head
 //!      │            └────▶ close (the client may still be sending)
 //!      ├─ end of file, evicted ─▶ close
-//!      ├─ idle ─▶ give the thread back, and be parked
 //!      └─ malformed, too slow ─▶ 4xx ─▶ close
 //! ```
 
-use std::io::ErrorKind;
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +20,6 @@ use crate::sys::stream::{Moved, recv_now};
 
 use super::budget::Seat;
 use super::handshake;
-use super::parking::Parked;
 use super::reply::{JSON, Outgoing, Terms};
 use super::route::Access;
 use super::wrapper::{self, Next, push_error_body};
@@ -31,10 +28,6 @@ use super::{Server, Settings};
 /// How long a refused client is listened to, so that it can read the answer
 /// before its own sending fails.
 const LINGER: Duration = Duration::from_millis(500);
-
-/// How long a worker waits for a client that says nothing. A kept
-/// connection that is in use never waits so long.
-const LULL: Duration = Duration::from_secs(1);
 
 /// The most bytes that a refused client is listened to for.
 const MAX_LINGER: usize = 256 * 1024;
@@ -53,36 +46,25 @@ pub(super) struct Wire {
     pub out: Outgoing,
     /// The place among the listener's connections.
     pub seat: Arc<Seat>,
+    /// A request of it was answered.
+    is_known: bool,
 }
 
 /// What came instead of a head.
 enum NoHead {
     /// The client went, or was evicted.
     Closed,
-    /// The client says nothing for now.
-    Idle,
     /// A status and the words for it.
     Refused(u16, String),
 }
 
-/// How long a worker waits for a client that says nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Patience {
-    /// For a moment; not even that when workers are scarce.
-    Short,
-    /// Until it speaks or goes.
-    Endless,
-}
-
-/// Serves a connection to its end, or until it is idle: then it is given
-/// back.
+/// Serves a connection to its end.
 pub(super) fn serve<S>(
     server: &Server<S>,
     stream: Arc<Stream>,
     seat: Arc<Seat>,
     access: Access,
-    patience: Patience,
-) -> Option<Parked> {
+) {
     let mut wire = Wire {
         stream: Some(stream),
         input: Input::new(),
@@ -90,40 +72,34 @@ pub(super) fn serve<S>(
         path: String::new(),
         out: Outgoing::with_cors(server.cors.clone()),
         seat,
+        is_known: false,
     };
     if let Err(e) = prepare(&wire, &server.settings) {
         log::debug!("a connection cannot be served: {e}");
-        return None;
+        return;
     }
     let limit = server.settings.head_timeout;
     if !wire.stream.as_deref().is_some_and(|s| handshake::carry_out(s, limit)) {
-        return None;
+        return;
     }
     loop {
-        match read_head(&mut wire, &server.settings, patience) {
+        match read_head(&mut wire, &server.settings) {
             Ok(()) => {}
-            Err(NoHead::Closed) => return None,
-            Err(NoHead::Idle) => {
-                let Wire { stream, seat, .. } = wire;
-                return stream.map(|stream| Parked { stream, seat });
-            }
+            Err(NoHead::Closed) => return,
             Err(NoHead::Refused(status, words)) => {
-                refuse(&mut wire, status, &words);
-                return None;
+                return refuse(&mut wire, status, &words);
             }
         }
         if !wire.seat.begin_request() {
-            return None;
+            return;
         }
         match wrapper::answer(server, &mut wire, access) {
             Next::Keep => {}
-            Next::Close => {
-                linger(&mut wire);
-                return None;
-            }
-            Next::Gone => return None,
+            Next::Close => return linger(&mut wire),
+            Next::Gone => return,
         }
         wire.seat.begin_wait();
+        wire.is_known = true;
         wire.input.shrink();
         wire.out.shrink();
     }
@@ -132,13 +108,12 @@ pub(super) fn serve<S>(
 fn prepare(wire: &Wire, settings: &Settings) -> std::io::Result<()> {
     let Some(stream) = &wire.stream else { return Ok(()) };
     stream.set_write_timeout(Some(settings.write_timeout))?;
-    // A body is polled for before it is read; this is for the wait for a
-    // request, which so costs one call and no more. Within a record of TLS
-    // a read waits too, and is bounded as a head is.
-    stream.set_read_timeout(Some(match stream.is_tls() {
-        true => settings.head_timeout,
-        false => LULL,
-    }))?;
+    // What is waited for is polled for before it is read, but for the first
+    // byte of a request. Only within a record of TLS a read waits too, and
+    // is bounded as a head is.
+    if stream.is_tls() {
+        stream.set_read_timeout(Some(settings.head_timeout))?;
+    }
     if let Some(socket) = stream.tcp() {
         socket.set_nodelay(true)?;
         // A peer that vanished without a word would hold its seat for ever.
@@ -151,18 +126,14 @@ fn prepare(wire: &Wire, settings: &Settings) -> std::io::Result<()> {
 /// clients keep connections for later, and the budget takes them away when
 /// there are too many. From the first byte on the whole head has to come in
 /// time.
-fn read_head(
-    wire: &mut Wire,
-    settings: &Settings,
-    patience: Patience,
-) -> Result<(), NoHead> {
+fn read_head(wire: &mut Wire, settings: &Settings) -> Result<(), NoHead> {
     let stream = wire.stream.as_deref().ok_or(NoHead::Closed)?;
     let input = &mut wire.input;
-    let mut deadline = None;
+    let (mut deadline, mut waiting) = (None, None);
     let mut seen = 0;
     loop {
         match head::find_request(input.bytes(), seen) {
-            Ok(None) => {}
+            Ok(None) => wire.seat.go_on_waiting(waiting.take()),
             Ok(Some(place)) => {
                 let end = place.end;
                 let parsed = wire.head.parse(&input.bytes()[place]);
@@ -173,44 +144,37 @@ fn read_head(
             Err(e) => return Err(refused(e)),
         }
         seen = input.bytes().len();
-        if seen > 0 || deadline.is_some() {
-            let end = *deadline
-                .get_or_insert_with(|| Instant::now() + settings.head_timeout);
-            let left = end.saturating_duration_since(Instant::now());
+        let end = || Instant::now() + settings.head_timeout;
+        if seen > 0 {
+            deadline.get_or_insert_with(end);
+        }
+        // One call is enough for a client that is in nobody's way. In a
+        // crowd the seat has to be held from before the read on: who was
+        // heard is not closed to make room.
+        let is_calm = wire.is_known && !wire.seat.is_crowded();
+        let filled = if deadline.is_none() && is_calm && !stream.is_tls() {
+            input.fill(stream)
+        } else {
+            let left = deadline
+                .map(|end| end.saturating_duration_since(Instant::now()));
             if !has_input(stream, left) {
                 let words = "the request's head took too long".to_string();
                 return Err(NoHead::Refused(408, words));
             }
-        }
-        let is_silent = seen == 0 && deadline.is_none();
-        if is_silent && patience == Patience::Short {
-            let time = match (wire.seat.is_crowded(), stream.is_tls()) {
-                (true, _) => Some(Duration::ZERO),
-                (false, true) => Some(LULL),
-                (false, false) => None,
-            };
-            if time.is_some_and(|time| !has_input(stream, time)) {
-                return Err(NoHead::Idle);
-            }
-        }
-        match input.fill(stream) {
-            Err(e) if is_silent && e.kind() == ErrorKind::WouldBlock => {
-                if patience == Patience::Short {
-                    return Err(NoHead::Idle);
-                }
-                continue;
-            }
+            waiting = Some(wire.seat.begin_read().ok_or(NoHead::Closed)?);
+            input.fill(stream)
+        };
+        match filled {
             Ok(0) | Err(_) => return Err(NoHead::Closed),
-            Ok(_) => deadline
-                .get_or_insert_with(|| Instant::now() + settings.head_timeout),
+            Ok(_) => deadline.get_or_insert_with(end),
         };
     }
 }
 
-/// Waits for bytes or the end; false when the time is over.
-fn has_input(stream: &Stream, time: Duration) -> bool {
+/// Waits for bytes or the end; false when the time is over (`None`: never).
+fn has_input(stream: &Stream, time: Option<Duration>) -> bool {
     stream.has_pending_input()
-        || sys::poll::wait_readable(stream, Some(time)).unwrap_or(true)
+        || sys::poll::wait_readable(stream, time).unwrap_or(true)
 }
 
 fn refused(error: Malformed) -> NoHead {

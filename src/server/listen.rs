@@ -308,12 +308,6 @@ impl Listener {
         Ok(Stream::tls(session, socket))
     }
 
-    /// Returns all that [`Listener::accept`] waits for.
-    pub(super) fn waits_for(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let ending = self.ending.as_ref().map(AsFd::as_fd);
-        [self.as_fd()].into_iter().chain(ending)
-    }
-
     /// Ends all waiting in [`Listener::accept`], for good.
     pub(super) fn shutdown(&self) {
         if let Some(ending) = &self.ending {

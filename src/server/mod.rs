@@ -28,7 +28,6 @@ pub mod inherited;
 pub mod listen;
 mod media_type;
 mod origin;
-mod parking;
 mod relay;
 mod reply;
 pub mod route;

@@ -5,7 +5,6 @@ pub mod clock;
 pub mod credentials;
 pub mod descriptors;
 pub mod environment;
-pub mod epoll;
 pub mod errno;
 mod error;
 pub mod fs;

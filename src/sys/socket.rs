@@ -144,13 +144,6 @@ pub fn is_at_end(socket: impl AsFd) -> bool {
     }
 }
 
-/// Makes calls on a descriptor fail with EAGAIN where they would wait. The
-/// setting is shared by all its duplicates.
-pub fn set_nonblocking(fd: impl AsFd) -> Result<()> {
-    rustix::io::ioctl_fionbio(fd, true)
-        .map_err(|e| Error::from_rustix("ioctl(…, FIONBIO)", e))
-}
-
 /// Calls `listen(2)` again on a listening socket, for a longer backlog.
 pub fn set_backlog(socket: impl AsFd, backlog: i32) -> Result<()> {
     rustix::net::listen(socket, backlog)

@@ -1,7 +1,7 @@
 //! Listeners that give less than everything: `?access=read`, `control`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -28,7 +28,7 @@ impl Narrowed {
         Narrowed { daemon, read, control }
     }
 
-    fn ask(&self, socket: &PathBuf, method: &str, target: &str) -> Reply {
+    fn ask(&self, socket: &Path, method: &str, target: &str) -> Reply {
         let body = (method != "GET").then_some(&b""[..]);
         Wire::unix(socket).exchange(method, target, &[], body)
     }

@@ -93,7 +93,10 @@ fn its_socket_can_be_abstract_and_its_watchdog_is_fed() {
     assert!(daemon.terminate().success());
     until("the end", || match systemd.hears().as_str() {
         "WATCHDOG=1" => None,
-        other => Some(assert_eq!(other, "STOPPING=1")),
+        other => {
+            assert_eq!(other, "STOPPING=1");
+            Some(())
+        }
     });
 }
 
