@@ -201,7 +201,7 @@ impl Budget {
 
     /// Returns how many connections are served.
     #[cfg(test)]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.lock().taken.len()
     }
 
