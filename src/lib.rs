@@ -26,6 +26,7 @@
 //! | area | what it is |
 //! |---|---|
 //! | `sys` | one safe function for each system call; the only `unsafe` |
+//! | `derive` | a package of its own: derives `json`'s reading |
 //! | `id names json time units signal users wait` | leaves |
 //! | `dns` | codec and stub resolver |
 //! | `archive` | tar in, beneath a directory |

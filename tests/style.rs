@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 /// What a folder or leaf file may reach through `crate::`. Its own area is
 /// always allowed; `leaves` stands for [`LEAVES`].
 const LAYERS: &[(&str, &[&str])] = &[
+    ("derive", &[]),
     ("sys", &[]),
     ("id", &["sys"]),
     ("names", &["sys"]),

@@ -19,21 +19,29 @@ pub struct Host {
     pub os: (String, String),
     /// Where the cgroups are.
     pub cgroups: Layout,
+    /// Whether swap can be limited: whether the kernel counts it.
+    pub has_swap_limit: bool,
+    /// The type of the file system beneath the data root.
+    pub filesystem: String,
 }
 
 impl Host {
-    /// Looks at the host.
-    pub fn detect() -> Host {
+    /// Looks at the host, and at what lies beneath the data root.
+    pub fn detect(data_root: &Path) -> Host {
         let line = |path: &str| {
             fs::read_to_string(path).unwrap_or_default().trim().to_string()
         };
         let cpus = std::thread::available_parallelism();
+        let cgroups = Layout::host();
+        let mounts = line("/proc/self/mountinfo");
         Host {
             cpus: cpus.map_or(1, std::num::NonZero::get),
             memory: memory(&line("/proc/meminfo")),
             kernel: line("/proc/sys/kernel/osrelease"),
             os: os(&line("/etc/os-release")),
-            cgroups: Layout::host(),
+            has_swap_limit: has_swap_limit(&cgroups),
+            filesystem: filesystem(&mounts, data_root).to_string(),
+            cgroups,
         }
     }
 
@@ -48,17 +56,6 @@ impl Host {
     /// Tells whether limits are set in the one tree of cgroup v2.
     pub fn is_v2(&self) -> bool {
         self.cgroups.kind() == Kind::V2
-    }
-
-    /// Tells whether swap can be limited: whether the kernel counts it.
-    pub fn has_swap_limit(&self) -> bool {
-        let v1 = self.cgroups.v1().iter().find(|h| h.has("memory"));
-        match v1 {
-            Some(memory) => {
-                memory.dir().join("memory.memsw.limit_in_bytes").exists()
-            }
-            None => self.cgroups.has("memory"),
-        }
     }
 
     /// Returns the cgroup namespace mode that containers get by default:
@@ -118,6 +115,16 @@ fn os(text: &str) -> (String, String) {
     };
     let name = value("PRETTY_NAME").unwrap_or_else(|| "Linux".into());
     (name, value("VERSION_ID").unwrap_or_default())
+}
+
+fn has_swap_limit(cgroups: &Layout) -> bool {
+    let v1 = cgroups.v1().iter().find(|h| h.has("memory"));
+    match v1 {
+        Some(memory) => {
+            memory.dir().join("memory.memsw.limit_in_bytes").exists()
+        }
+        None => cgroups.has("memory"),
+    }
 }
 
 /// Finds the type of the file system of a path in the text of

@@ -74,9 +74,9 @@ impl Engine {
     /// Opens the state below the data root, takes over what still runs,
     /// and starts what its policy wants to run.
     pub fn open(settings: Settings, root: Root) -> Result<Arc<Engine>> {
-        let host = host::Host::detect();
         let store = Store::open_locked(root.0)
             .map_err(|e| Error::Internal(e.to_string()))?;
+        let host = host::Host::detect(store.root());
         let identity = identity::Identity::load(store.root())?;
         let networks =
             network::Networks::open(&settings, identity.networks.clone())?;

@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::container::Phase;
-use super::{Engine, LiveRestore, RUNTIMES, Result, Settings, host};
+use super::{Engine, LiveRestore, RUNTIMES, Result, Settings};
 use crate::api::system::{
     Commit, Component, Index, Info, Platform, Plugins, RegistryConfig, Runtime,
     Version,
@@ -77,6 +77,7 @@ impl Engine {
             count(&|p| matches!(p, Phase::Running | Phase::Restarting));
         let paused = count(&|p| p == Phase::Paused);
         let has = |name: &str| self.host.cgroups.has(name);
+        let ipv4_forwarding = ipv4_forwarding();
         let commit = || Commit { id: SKIFF.into() };
         let strings = |list: &[&str]| -> Vec<String> {
             list.iter().map(|s| s.to_string()).collect()
@@ -97,14 +98,14 @@ impl Engine {
                 log: strings(&["json-file", "none"]),
             },
             memory_limit: has("memory"),
-            swap_limit: self.host.has_swap_limit(),
+            swap_limit: self.host.has_swap_limit,
             kernel_memory_tcp: false,
             cpu_cfs_period: has("cpu"),
             cpu_cfs_quota: has("cpu"),
             cpu_shares: has("cpu"),
             cpu_set: has("cpuset"),
             pids_limit: has("pids"),
-            ipv4_forwarding: ipv4_forwarding(),
+            ipv4_forwarding,
             debug: settings.debug,
             n_fd: entries("/proc/self/fd"),
             oom_kill_disable: has("memory") && !self.host.is_v2(),
@@ -158,15 +159,13 @@ impl Engine {
             security_options: strings(&["name=seccomp,profile=builtin"]),
             cdi_spec_dirs: Vec::new(),
             default_address_pools: pools(&settings.address_pools),
-            warnings: self.warnings(),
+            warnings: self.warnings(ipv4_forwarding),
             ..Info::default()
         })
     }
 
     fn driver_status(&self) -> Vec<[String; 2]> {
-        let mountinfo =
-            fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let backing = match host::filesystem(&mountinfo, self.store.root()) {
+        let backing = match self.host.filesystem.as_str() {
             "ext4" | "ext3" | "ext2" => "extfs",
             other => other,
         };
@@ -182,17 +181,17 @@ impl Engine {
     }
 
     /// Says how open the API is, and what this host lacks, in Docker's words.
-    fn warnings(&self) -> Option<Vec<String>> {
+    fn warnings(&self, ipv4_forwarding: bool) -> Option<Vec<String>> {
         let has = |name: &str| self.host.cgroups.has(name);
         let facts = [
             (has("memory"), "No memory limit support"),
-            (self.host.has_swap_limit(), "No swap limit support"),
+            (self.host.has_swap_limit, "No swap limit support"),
             (has("cpu"), "No cpu cfs quota support"),
             (has("cpu"), "No cpu cfs period support"),
             (has("cpu"), "No cpu shares support"),
             (has("cpuset"), "No cpuset support"),
             (has("pids"), "No pids limit support"),
-            (ipv4_forwarding(), "IPv4 forwarding is disabled"),
+            (ipv4_forwarding, "IPv4 forwarding is disabled"),
         ];
         let missing = facts
             .into_iter()

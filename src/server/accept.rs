@@ -3,8 +3,8 @@
 
 use std::io;
 use std::net::Shutdown;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use super::connection::{self, send_refusal};
 use super::gate::Gate;
 use super::listen::Listener;
 use super::reply::Outgoing;
+use super::workers::Workers;
 
 /// The stack of a worker: only touched pages cost, but deeply nested JSON
 /// needs some. Unoptimized frames are larger. The C library keeps up to 40
@@ -103,6 +104,13 @@ fn accept_all<S: Send + Sync + 'static>(
     budget: &Arc<Budget>,
     stopping: &AtomicBool,
 ) -> io::Error {
+    let workers = {
+        let (server, access) = (server.clone(), listener.access);
+        let serve = move |(stream, seat): Task| {
+            connection::serve(&server, stream, seat, access);
+        };
+        Workers::new(STACK, serve)
+    };
     let mut last_warning = None;
     loop {
         let accepted = listener.accept();
@@ -111,7 +119,7 @@ fn accept_all<S: Send + Sync + 'static>(
         }
         let error = match accepted {
             Ok(stream) => {
-                admit(listener, server, budget, stream);
+                admit(listener, budget, &workers, stream);
                 continue;
             }
             Err(error) => error,
@@ -168,43 +176,23 @@ mod errno {
     pub const ENOBUFS: i32 = 105;
 }
 
+/// A connection on its way to its worker.
+type Task = (Arc<Stream>, Arc<Seat>);
+
 /// Gives a new connection its seat and its worker.
-fn admit<S: Send + Sync + 'static>(
+fn admit(
     listener: &Listener,
-    server: &Arc<Server<S>>,
     budget: &Arc<Budget>,
+    workers: &Workers<Task>,
     stream: Stream,
 ) {
     let stream = Arc::new(stream);
-    let seat = match budget.admit(&stream) {
-        Ok(seat) => Arc::new(seat),
-        Err(_) => return turn_away(&stream, "all workers are busy"),
+    let Ok(seat) = budget.admit(&stream) else {
+        return turn_away(&stream, "all workers are busy");
     };
-    // Handed over whole: a worker that hijacks must own the stream alone,
-    // and without a worker it is still here to be answered.
-    let parcel = Arc::new(Mutex::new(Some((stream, seat))));
-    let unpack = |parcel: &Mutex<Option<(Arc<Stream>, Arc<Seat>)>>| {
-        parcel.lock().unwrap_or_else(PoisonError::into_inner).take()
-    };
-    let started = {
-        let (server, parcel) = (server.clone(), parcel.clone());
-        let (budget, access) = (budget.clone(), listener.access);
-        let builder = thread::Builder::new().name("worker".to_string());
-        builder.stack_size(STACK).spawn(move || {
-            if let Some((stream, seat)) = unpack(&parcel) {
-                drop(parcel);
-                connection::serve(&server, stream, seat, access);
-            }
-            if budget.has_many() {
-                sys::memory::drop_stack();
-            }
-        })
-    };
-    if let Err(e) = started {
-        log::warn!("{}: no worker thread: {e}", listener.address());
-        if let Some((stream, _)) = unpack(&parcel) {
-            turn_away(&stream, "no worker can be started");
-        }
+    if let Err((error, (stream, _))) = workers.give((stream, Arc::new(seat))) {
+        log::warn!("{}: no worker thread: {error}", listener.address());
+        turn_away(&stream, "no worker can be started");
     }
 }
 

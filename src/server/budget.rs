@@ -54,8 +54,6 @@ pub struct Budget {
     epoch: Instant,
     /// More than half of the seats are taken.
     crowded: AtomicBool,
-    /// There are or were [`MANY`], and most of them are not gone yet.
-    many: AtomicBool,
     /// The connections that are being served.
     seats: Mutex<Seats>,
     /// Told when a seat was given back.
@@ -117,7 +115,6 @@ impl Budget {
             limit,
             epoch: Instant::now(),
             crowded: AtomicBool::new(false),
-            many: AtomicBool::new(false),
             seats: Mutex::default(),
             freed: Condvar::new(),
         })
@@ -151,12 +148,6 @@ impl Budget {
         seats.peak = seats.peak.max(seats.taken.len());
         self.note(&seats);
         Ok(Seat { budget: self.clone(), number, since })
-    }
-
-    /// Returns whether there were so many connections that what each leaves
-    /// behind counts.
-    pub fn has_many(&self) -> bool {
-        self.many.load(Ordering::Relaxed)
     }
 
     /// Closes the connection that has waited longest for a complete head.
@@ -214,7 +205,6 @@ impl Budget {
     fn note(&self, seats: &Seats) {
         let is_crowded = seats.taken.len() > self.limit / 2;
         self.crowded.store(is_crowded, Ordering::Relaxed);
-        self.many.store(seats.peak >= MANY, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Seats> {

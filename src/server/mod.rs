@@ -35,6 +35,7 @@ pub mod routes;
 pub mod statistics;
 mod unix_socket;
 pub mod version;
+mod workers;
 mod wrapper;
 
 use std::sync::Arc;

@@ -58,12 +58,13 @@ pub fn drip(plan: &Plan) -> Result<Tally, Failure> {
         scope.spawn(|| {
             let mut next = Instant::now();
             while !is_over.load(Ordering::Relaxed) {
-                for one in &mut slow {
-                    one.beat(plan);
+                // Strangers keep no step: they are spread over the beat.
+                for some in slow.chunks_mut(plan.connections.div_ceil(500)) {
+                    some.iter_mut().for_each(|one| one.beat(plan));
+                    next += BEAT / 500;
+                    let rest = next.saturating_duration_since(Instant::now());
+                    std::thread::sleep(rest);
                 }
-                next += BEAT;
-                let rest = next.saturating_duration_since(Instant::now());
-                std::thread::sleep(rest);
             }
         });
         let tally = good_client(plan);
