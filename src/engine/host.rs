@@ -1,6 +1,7 @@
 //! What is known of the host.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use crate::api::host_config::HostConfig;
@@ -28,17 +29,15 @@ pub struct Host {
 impl Host {
     /// Looks at the host, and at what lies beneath the data root.
     pub fn detect(data_root: &Path) -> Host {
-        let line = |path: &str| {
-            fs::read_to_string(path).unwrap_or_default().trim().to_string()
-        };
+        let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let cpus = std::thread::available_parallelism();
         let cgroups = Layout::host();
-        let mounts = line("/proc/self/mountinfo");
+        let mounts = text("/proc/self/mountinfo");
         Host {
             cpus: cpus.map_or(1, std::num::NonZero::get),
-            memory: memory(&line("/proc/meminfo")),
+            memory: memory(&text("/proc/meminfo")),
             kernel: line("/proc/sys/kernel/osrelease"),
-            os: os(&line("/etc/os-release")),
+            os: os(&text("/etc/os-release")),
             has_swap_limit: has_swap_limit(&cgroups),
             filesystem: filesystem(&mounts, data_root).to_string(),
             cgroups,
@@ -47,10 +46,7 @@ impl Host {
 
     /// Returns the host's name, as it is now.
     pub fn name(&self) -> String {
-        fs::read_to_string("/proc/sys/kernel/hostname")
-            .unwrap_or_default()
-            .trim()
-            .to_string()
+        line("/proc/sys/kernel/hostname")
     }
 
     /// Tells whether limits are set in the one tree of cgroup v2.
@@ -115,6 +111,15 @@ fn os(text: &str) -> (String, String) {
     };
     let name = value("PRETTY_NAME").unwrap_or_else(|| "Linux".into());
     (name, value("VERSION_ID").unwrap_or_default())
+}
+
+/// Reads the one line of a small file of the kernel's in one call; nothing
+/// if there is none.
+pub fn line(path: &str) -> String {
+    let mut text = [0; 256];
+    let read = fs::File::open(path).and_then(|mut file| file.read(&mut text));
+    let text = &text[..read.unwrap_or(0)];
+    String::from_utf8_lossy(text).trim().to_string()
 }
 
 fn has_swap_limit(cgroups: &Layout) -> bool {

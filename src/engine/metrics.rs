@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::Engine;
-use super::container::Phase;
 
 /// The bounds of a histogram's buckets: Prometheus' usual ones, seconds.
 pub const BOUNDS: [f64; 11] =
@@ -89,7 +88,7 @@ pub struct Measures {
     /// What the engine is.
     pub info: [(&'static str, String); 9],
     /// Containers that are paused, that run, that do neither.
-    pub states: [(&'static str, u64); 3],
+    pub states: [(&'static str, i64); 3],
     /// CPUs of the host.
     pub cpus: u64,
     /// Bytes of the host's memory.
@@ -107,19 +106,7 @@ impl Engine {
     pub fn measures(&self) -> Measures {
         let version = self.version();
         let (os, os_version) = self.host.os.clone();
-        let phases: Vec<Phase> = self
-            .containers
-            .all()
-            .iter()
-            .map(|container| container.snapshot().life.phase)
-            .collect();
-        let count = |wanted: fn(&Phase) -> bool| {
-            phases.iter().filter(|phase| wanted(phase)).count() as u64
-        };
-        let paused = count(|p| *p == Phase::Paused);
-        let running =
-            count(|p| matches!(p, Phase::Running | Phase::Restarting));
-        let stopped = phases.len() as u64 - paused - running;
+        let containers = self.containers.count();
         let read = |action: Action| {
             let histogram = &self.metrics.actions[action as usize];
             let mut buckets = histogram
@@ -145,9 +132,9 @@ impl Engine {
                 ("version", version.version),
             ],
             states: [
-                ("paused", paused),
-                ("running", running),
-                ("stopped", stopped),
+                ("paused", containers.paused),
+                ("running", containers.running),
+                ("stopped", containers.stopped()),
             ],
             cpus: self.host.cpus as u64,
             memory: self.host.memory,

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use serde_json::{Value, json};
 
-use super::container::Phase;
-use super::{Engine, LiveRestore, RUNTIMES, Result, Settings};
+use super::{Engine, LiveRestore, RUNTIMES, Result, Settings, host};
 use crate::api::system::{
     Commit, Component, Index, Info, Platform, Plugins, RegistryConfig, Runtime,
     Version,
@@ -64,18 +64,7 @@ impl Engine {
     pub fn info(&self) -> Result<Info> {
         let settings = self.settings();
         let [http_proxy, https_proxy, no_proxy] = settings.proxies.clone();
-        let phases: Vec<Phase> = self
-            .containers
-            .all()
-            .iter()
-            .map(|container| container.snapshot().life.phase)
-            .collect();
-        let count = |wanted: &dyn Fn(Phase) -> bool| {
-            phases.iter().filter(|phase| wanted(**phase)).count() as i64
-        };
-        let running =
-            count(&|p| matches!(p, Phase::Running | Phase::Restarting));
-        let paused = count(&|p| p == Phase::Paused);
+        let containers = self.containers.count();
         let has = |name: &str| self.host.cgroups.has(name);
         let ipv4_forwarding = ipv4_forwarding();
         let commit = || Commit { id: SKIFF.into() };
@@ -84,10 +73,10 @@ impl Engine {
         };
         Ok(Info {
             id: self.identity.id.clone(),
-            containers: phases.len() as i64,
-            containers_running: running,
-            containers_paused: paused,
-            containers_stopped: phases.len() as i64 - running - paused,
+            containers: containers.all,
+            containers_running: containers.running,
+            containers_paused: containers.paused,
+            containers_stopped: containers.stopped(),
             images: self.store.images().len() as i64,
             driver: "overlay2".into(),
             driver_status: self.driver_status(),
@@ -107,9 +96,9 @@ impl Engine {
             pids_limit: has("pids"),
             ipv4_forwarding,
             debug: settings.debug,
-            n_fd: entries("/proc/self/fd"),
+            n_fd: open_files(),
             oom_kill_disable: has("memory") && !self.host.is_v2(),
-            n_goroutines: entries("/proc/self/task"),
+            n_goroutines: threads(),
             system_time: Timestamp::now().to_string(),
             logging_driver: settings.containers.log_driver.clone(),
             cgroup_driver: match self.host.cgroups.kind() == Kind::None {
@@ -262,11 +251,20 @@ fn pools(list: &Value) -> Option<Vec<Value>> {
 }
 
 fn ipv4_forwarding() -> bool {
-    fs::read_to_string("/proc/sys/net/ipv4/ip_forward")
-        .is_ok_and(|text| text.trim() == "1")
+    host::line("/proc/sys/net/ipv4/ip_forward") == "1"
 }
 
-/// Counts the entries of a directory.
-fn entries(path: &str) -> i64 {
-    fs::read_dir(path).map_or(0, |dir| dir.count() as i64)
+/// Counts the open descriptors: as a size since Linux 6.2, by hand before.
+fn open_files() -> i64 {
+    let path = "/proc/self/fd";
+    match fs::metadata(path).map_or(0, |found| found.size()) {
+        0 => fs::read_dir(path).map_or(0, |dir| dir.count() as i64),
+        count => count as i64,
+    }
+}
+
+/// Counts the threads: each is a link more than the two of any directory.
+fn threads() -> i64 {
+    let found = fs::metadata("/proc/self/task");
+    found.map_or(0, |found| found.nlink().saturating_sub(2) as i64)
 }

@@ -66,6 +66,8 @@ struct Seats {
     taken: HashMap<u64, Taken>,
     /// By waiting since and number.
     order: BTreeSet<(u64, u64)>,
+    /// A client waits for one.
+    awaited: bool,
     /// A client has waited in vain, and no seat was given back since.
     stuck: bool,
     /// The most of them since memory was given back.
@@ -134,8 +136,10 @@ impl Budget {
                 seats.refused += 1;
                 return Err(Full);
             }
+            seats.awaited = true;
             let waited = self.freed.wait_timeout(seats, LOOK);
             seats = waited.unwrap_or_else(PoisonError::into_inner).0;
+            seats.awaited = false;
         }
         let now = self.now();
         let since = Arc::new(AtomicU64::new(now));
@@ -330,8 +334,11 @@ impl Seat {
         seats.remove(self.number);
         let emptied = seats.has_emptied();
         self.budget.note(&seats);
+        let awaited = seats.awaited;
         drop(seats);
-        self.budget.freed.notify_one();
+        if awaited {
+            self.budget.freed.notify_one();
+        }
         if emptied {
             sys::memory::trim_heap();
         }

@@ -114,11 +114,6 @@ fn prepare(wire: &Wire, settings: &Settings) -> std::io::Result<()> {
     if stream.is_tls() {
         stream.set_read_timeout(Some(settings.head_timeout))?;
     }
-    if let Some(socket) = stream.tcp() {
-        socket.set_nodelay(true)?;
-        // A peer that vanished without a word would hold its seat for ever.
-        sys::socket::set_tcp_keepalive(socket, Duration::from_secs(60))?;
-    }
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::http::Stream;
 use crate::sys;
@@ -26,6 +27,10 @@ use super::unix_socket::{self, SocketFile};
 
 /// How many clients can wait to be accepted.
 const BACKLOG: i32 = 4096;
+
+/// After how much silence a TCP client is looked for: one that vanished
+/// without a word would hold its seat for ever.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// The most connections that a listener serves at once.
 pub const WORKERS: usize = 512;
@@ -154,7 +159,11 @@ impl Binder {
         for (socket, address, ending) in sockets {
             let tls = match &socket {
                 Socket::Unix(..) => None,
-                Socket::Tcp(_) => self.tls.clone(),
+                Socket::Tcp(listener) => {
+                    sys::socket::set_tcp_options(listener, KEEPALIVE)
+                        .map_err(|e| Error::Bind(address.clone(), e.into()))?;
+                    self.tls.clone()
+                }
             };
             let (access, workers) = (host.access, WORKERS);
             self.bound.push(Listener {
@@ -432,5 +441,17 @@ mod tests {
             );
         }
         assert_eq!(binder.finish().len(), 2);
+    }
+
+    #[test]
+    fn what_is_set_on_a_listener_holds_for_its_clients() {
+        let host = Host::parse("tcp://127.0.0.1:0").unwrap();
+        let listener = bind(&host, "").unwrap().remove(0);
+        let address = listener.tcp_address().unwrap();
+        let _client = TcpStream::connect(address).unwrap();
+        let accepted = listener.accept().unwrap();
+        let socket = accepted.tcp().unwrap();
+        assert!(socket.nodelay().unwrap());
+        assert!(rustix::net::sockopt::socket_keepalive(socket).unwrap());
     }
 }

@@ -162,11 +162,14 @@ pub fn shutdown(socket: impl AsFd, how: std::net::Shutdown) -> Result<()> {
         .map_err(|e| Error::from_rustix("shutdown(…)", e))
 }
 
-/// Makes the kernel look for dead peers of an idle TCP connection
-/// (`SO_KEEPALIVE`, tcp(7)): first after `idle`, then three times more.
-pub fn set_tcp_keepalive(socket: impl AsFd, idle: Duration) -> Result<()> {
+/// Makes the kernel send at once what is written to a TCP socket, and look
+/// for dead peers when it is idle (`TCP_NODELAY`, `SO_KEEPALIVE`, tcp(7)):
+/// first after `idle`, then three times more. Set on a listening socket it
+/// holds for all that are accepted from it.
+pub fn set_tcp_options(socket: impl AsFd, idle: Duration) -> Result<()> {
     use rustix::net::sockopt;
-    let failed = |e| Error::from_rustix("setsockopt(…, SO_KEEPALIVE)", e);
+    let failed = |e| Error::from_rustix("setsockopt(…, SOL_TCP)", e);
+    sockopt::set_tcp_nodelay(&socket, true).map_err(failed)?;
     sockopt::set_socket_keepalive(&socket, true).map_err(failed)?;
     sockopt::set_tcp_keepidle(&socket, idle).map_err(failed)?;
     sockopt::set_tcp_keepintvl(&socket, idle).map_err(failed)?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Container;
+use super::{Container, Phase};
 use crate::engine::{Error, Result};
 use crate::{id, names};
 
@@ -17,6 +17,24 @@ struct Maps {
     by_id: BTreeMap<String, Arc<Container>>,
     /// Ids by name; a name is here before its container is.
     by_name: BTreeMap<String, String>,
+}
+
+/// How many containers there are, by what they do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// In all.
+    pub all: i64,
+    /// Those that run, or are about to run again.
+    pub running: i64,
+    /// Those that are paused.
+    pub paused: i64,
+}
+
+impl Count {
+    /// Returns how many are neither running nor paused.
+    pub fn stopped(self) -> i64 {
+        self.all - self.running - self.paused
+    }
 }
 
 impl Index {
@@ -95,6 +113,20 @@ impl Index {
     /// Returns all containers.
     pub fn all(&self) -> Vec<Arc<Container>> {
         self.lock().by_id.values().cloned().collect()
+    }
+
+    /// Counts all containers.
+    pub fn count(&self) -> Count {
+        let mut count = Count::default();
+        for container in self.lock().by_id.values() {
+            count.all += 1;
+            match container.phase() {
+                Phase::Running | Phase::Restarting => count.running += 1,
+                Phase::Paused => count.paused += 1,
+                _ => {}
+            }
+        }
+        count
     }
 
     fn lock(&self) -> MutexGuard<'_, Maps> {

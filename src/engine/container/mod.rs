@@ -112,15 +112,23 @@ impl Container {
 
     /// Returns the present moment. Never waits for an operation.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(
-            &self.snapshot.lock().unwrap_or_else(PoisonError::into_inner),
-        )
+        Arc::clone(&self.present())
+    }
+
+    /// Returns where it is in its life.
+    fn phase(&self) -> Phase {
+        self.present().life.phase
+    }
+
+    /// Locks the present moment, which is held for no longer than it takes
+    /// to look at it.
+    fn present(&self) -> MutexGuard<'_, Arc<Snapshot>> {
+        self.snapshot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Replaces what the container does. Called under `operation`.
     fn set_life(&self, life: Life) {
-        let mut current =
-            self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.present();
         let record = Arc::clone(&current.record);
         *current = Arc::new(Snapshot { record, life });
     }
