@@ -251,12 +251,8 @@ fn idle_it_makes_no_system_call() {
     daemon.run("web", "sleep 1000");
     // The one that served the last request may still be on its way out.
     until("the end of all workers", || {
-        let threads = fs::read_dir(format!("/proc/{}/task", daemon.pid()));
-        let is_worker = |task: fs::DirEntry| {
-            fs::read_to_string(task.path().join("comm"))
-                .is_ok_and(|name| name == "worker\n")
-        };
-        (!threads.ok()?.flatten().any(is_worker)).then_some(())
+        let threads = host::threads(daemon.pid());
+        (!threads.iter().any(|name| name == "worker")).then_some(())
     });
     let out = daemon.directory.join("strace");
     let mut command = Command::new("timeout");

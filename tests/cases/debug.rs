@@ -69,7 +69,7 @@ fn vars_tell_threads_connections_and_requests() {
         let (_, count) = connections.iter().next().expect("a listener");
         (count["open"] == 4).then_some(vars)
     });
-    let threads = host::names_in(format!("/proc/{}/task", daemon.pid()));
+    let threads = host::threads(daemon.pid());
     let told = vars["threads"].as_u64().expect("a number");
     assert!(told.abs_diff(threads.len() as u64) <= 2, "{threads:?}: {vars}");
     let requests = &vars["requests"];

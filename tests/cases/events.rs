@@ -161,8 +161,7 @@ fn every_act_has_its_event() {
 #[test]
 fn a_reader_that_leaves_frees_its_thread() {
     let daemon = Daemon::start();
-    let tasks = format!("/proc/{}/task", daemon.pid());
-    let count = || crate::harness::host::names_in(&tasks).len();
+    let count = || crate::harness::host::threads(daemon.pid()).len();
     let idle = count();
     let open: Vec<_> = (0..20).map(|_| daemon.open("GET", "/events")).collect();
     assert!(count() >= 20);

@@ -184,8 +184,7 @@ fn all_waits_end_with_the_removal() {
 fn wait_ends_with_its_client() {
     let daemon = Daemon::with_image();
     daemon.run("web", "sleep 1000");
-    let threads =
-        || host::names_in(format!("/proc/{}/task", daemon.pid())).len();
+    let threads = || host::threads(daemon.pid()).len();
     let idle = threads();
     let mut waiting = Vec::new();
     for _ in 0..20 {

@@ -1,10 +1,7 @@
 //! Many clients at once that leave again: what they took is given back.
 
-use std::fs;
-
-use crate::harness::host::names_in;
 use crate::harness::wire::{Head, Wire};
-use crate::harness::{Daemon, until};
+use crate::harness::{Daemon, host, until};
 
 /// What a daemon holds.
 #[derive(Clone, Copy, Debug)]
@@ -16,17 +13,10 @@ struct Held {
 }
 
 fn held(pid: i32) -> Held {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"));
-    let status = status.expect("a daemon that lives");
-    let memory = status
-        .lines()
-        .find_map(|line| line.strip_prefix("RssAnon:"))
-        .and_then(|rest| rest.trim().strip_suffix(" kB"))
-        .and_then(|number| number.parse().ok());
     Held {
-        threads: names_in(format!("/proc/{pid}/task")).len(),
-        descriptors: names_in(format!("/proc/{pid}/fd")).len(),
-        memory: memory.expect("RssAnon"),
+        threads: host::threads(pid).len(),
+        descriptors: host::descriptors(pid),
+        memory: host::status(pid, "RssAnon"),
     }
 }
 

@@ -110,10 +110,7 @@ fn follow_goes_on_to_the_end() {
 fn follow_ends_with_its_client() {
     let daemon = Daemon::with_image();
     daemon.run("web", "echo x; sleep 1000");
-    let count = || {
-        let tasks = format!("/proc/{}/task", daemon.pid());
-        crate::harness::host::names_in(tasks).len()
-    };
+    let count = || crate::harness::host::threads(daemon.pid()).len();
     let idle = count();
     let target = "/containers/web/logs?stdout=1&follow=1";
     let open: Vec<_> = (0..10).map(|_| daemon.open("GET", target)).collect();

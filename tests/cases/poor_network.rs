@@ -6,7 +6,7 @@ use std::fs;
 
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 
-use crate::harness::{Daemon, Wire, until};
+use crate::harness::{Daemon, Wire, host, skip, until};
 
 /// What this process, and so a case, may open: the hard limit.
 fn raise_own_limit() -> usize {
@@ -16,16 +16,10 @@ fn raise_own_limit() -> usize {
     limit.maximum.map_or(usize::MAX, |most| most as usize)
 }
 
-/// A figure of /proc/PID/status, in its own unit.
+/// A figure of the daemon's /proc/PID/status.
 #[track_caller]
 fn status(daemon: &Daemon, name: &str) -> u64 {
-    let path = format!("/proc/{}/status", daemon.pid());
-    let text = fs::read_to_string(path).expect("a daemon that lives");
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    let number = line.and_then(|rest| {
-        rest.trim_start_matches(':').split_whitespace().next()
-    });
-    number.and_then(|n| n.parse().ok()).expect(name)
+    host::status(daemon.pid(), name)
 }
 
 /// Sends a part of a head; one that was closed already is passed over.
@@ -39,7 +33,7 @@ fn part(daemon: &Daemon, bytes: &[u8]) -> Wire {
 fn two_thousand_slow_heads_hold_nobody_up() {
     let daemon = Daemon::start();
     if raise_own_limit() < 3000 {
-        println!("skipped: too few descriptors for two thousand clients");
+        skip("too few descriptors for two thousand clients");
         return;
     }
     let before = status(&daemon, "RssAnon");
@@ -68,7 +62,7 @@ fn a_thousand_kept_connections_cost_little_and_leave_nothing() {
     const KERNEL_STACK: u64 = 16;
     let daemon = Daemon::start();
     if raise_own_limit() < 2000 {
-        println!("skipped: too few descriptors for a thousand clients");
+        skip("too few descriptors for a thousand clients");
         return;
     }
     // What stays of the first time is no part of what is measured.
@@ -128,15 +122,10 @@ fn limit(daemon: &Daemon, what: Resource, most: u64) -> Rlimit {
     prlimit(pid, what, new).expect("the limit of a child")
 }
 
-fn descriptors(daemon: &Daemon) -> u64 {
-    let directory = format!("/proc/{}/fd", daemon.pid());
-    fs::read_dir(directory).expect("a daemon that lives").count() as u64
-}
-
 #[test]
 fn a_daemon_without_descriptors_recovers() {
     let daemon = Daemon::start();
-    let most = descriptors(&daemon) + 8;
+    let most = host::descriptors(daemon.pid()) as u64 + 8;
     let old = limit(&daemon, Resource::Nofile, most);
     // More than it can accept; each says nothing.
     let silent: Vec<Wire> = (0..40).map(|_| part(&daemon, b"")).collect();

@@ -175,12 +175,7 @@ fn a_manifest_without_bounds_is_refused() {
     huge.extend_from_slice(b"\"}");
     registry.offer_manifest("x", "latest", image::OCI_MANIFEST, &huge);
     fails(&daemon, &registry.name("x"), "latest");
-    let status =
-        std::fs::read_to_string(format!("/proc/{}/status", daemon.pid()));
-    let status = status.expect("it runs");
-    let peak = status.lines().find(|line| line.starts_with("VmHWM"));
-    let peak = peak.and_then(|line| line.split_whitespace().nth(1));
-    let peak: u64 = peak.and_then(|text| text.parse().ok()).expect("a peak");
+    let peak = host::status(daemon.pid(), "VmHWM");
     assert!(peak < 64 * 1024, "{peak} kB");
 }
 
@@ -192,8 +187,7 @@ fn a_stalled_pull_ends_with_its_client() {
     registry.offer("x", &made);
     let blob = image::sha256(&made.layers[0].blob);
     registry.spoil(&blob, 1000, Fault::Stall { after: 100_000 });
-    let tasks = format!("/proc/{}/task", daemon.pid());
-    let idle = host::names_in(&tasks).len();
+    let idle = host::threads(daemon.pid()).len();
     let mut wire = daemon.wire();
     let target =
         format!("/images/create?fromImage={}&tag=latest", registry.name("x"));
@@ -201,7 +195,7 @@ fn a_stalled_pull_ends_with_its_client() {
     until("the download", || (!registry.seen(&blob).is_empty()).then_some(()));
     drop(wire);
     until("the threads to go", || {
-        (host::names_in(&tasks).len() <= idle + 2).then_some(())
+        (host::threads(daemon.pid()).len() <= idle + 2).then_some(())
     });
     nothing_is_kept(&daemon);
     registry.heal();

@@ -108,10 +108,6 @@ fn a_watchdog_of_another_process_is_not_fed() {
     daemon.environment("WATCHDOG_PID", "1");
     daemon.launch();
     assert_eq!(systemd.hears(), "READY=1");
-    let thread = |task: std::fs::DirEntry| {
-        std::fs::read_to_string(task.path().join("comm")).unwrap_or_default()
-    };
-    let tasks = std::fs::read_dir(format!("/proc/{}/task", daemon.pid()));
-    let names: Vec<_> = tasks.expect("it runs").flatten().map(thread).collect();
-    assert!(names.iter().all(|name| name != "watchdog\n"), "{names:?}");
+    let names = host::threads(daemon.pid());
+    assert!(names.iter().all(|name| name != "watchdog"), "{names:?}");
 }

@@ -63,6 +63,34 @@ pub fn process_name(pid: i32) -> String {
     name.unwrap_or_default().trim_end().to_string()
 }
 
+/// The names of the threads of a process that lives.
+#[track_caller]
+pub fn threads(pid: i32) -> Vec<String> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"));
+    let name = |task: fs::DirEntry| {
+        let name = fs::read_to_string(task.path().join("comm"));
+        name.unwrap_or_default().trim_end().to_string()
+    };
+    tasks.expect("a process that lives").flatten().map(name).collect()
+}
+
+/// How many descriptors a process has open.
+pub fn descriptors(pid: i32) -> usize {
+    names_in(format!("/proc/{pid}/fd")).len()
+}
+
+/// A figure of /proc/PID/status, in its own unit.
+#[track_caller]
+pub fn status(pid: i32, name: &str) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/status"));
+    let text = text.expect("a process that lives");
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.and_then(|rest| {
+        rest.trim_start_matches(':').split_whitespace().next()
+    });
+    number.and_then(|n| n.parse().ok()).expect(name)
+}
+
 /// Whether a process exists and is no zombie.
 pub fn is_alive(pid: i32) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {

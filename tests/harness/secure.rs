@@ -1,6 +1,5 @@
 //! A daemon that speaks TLS, and clients that have what they need for it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -8,7 +7,7 @@ use super::certificates::Certificates;
 use super::command::Run;
 use super::daemon::{Daemon, program};
 use super::registry::free_port;
-use super::{has, skip};
+use super::{has, host, skip};
 
 /// A daemon with a TLS port, and the files that it and its clients use.
 pub struct Secure {
@@ -89,11 +88,8 @@ impl Secure {
 
     /// How many relays of attached clients the daemon has.
     pub fn relays(&self) -> usize {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.daemon.pid()));
-        let names = tasks.expect("it runs").flatten().filter_map(|task| {
-            fs::read_to_string(task.path().join("comm")).ok()
-        });
-        names.filter(|name| name.trim() == "relay").count()
+        let names = host::threads(self.daemon.pid());
+        names.iter().filter(|name| *name == "relay").count()
     }
 }
 
