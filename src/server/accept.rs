@@ -154,26 +154,13 @@ enum Failure {
 }
 
 fn judge(error: &io::Error) -> Failure {
-    use errno::*;
+    use sys::errno::*;
     match error.raw_os_error().unwrap_or(0) {
         EBADF | EINVAL | ENOTSOCK | EOPNOTSUPP | EFAULT => Failure::Listener,
         EMFILE | ENFILE | ENOBUFS | ENOMEM => Failure::Resources,
         // Network errors of the new connection are reported here too.
         _ => Failure::Client,
     }
-}
-
-/// The numbers that [`judge`] tells apart (errno(3), Linux).
-mod errno {
-    pub const EBADF: i32 = 9;
-    pub const ENOMEM: i32 = 12;
-    pub const EFAULT: i32 = 14;
-    pub const EINVAL: i32 = 22;
-    pub const ENFILE: i32 = 23;
-    pub const EMFILE: i32 = 24;
-    pub const ENOTSOCK: i32 = 88;
-    pub const EOPNOTSUPP: i32 = 95;
-    pub const ENOBUFS: i32 = 105;
 }
 
 /// A connection on its way to its worker.

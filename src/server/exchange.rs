@@ -34,7 +34,7 @@ use super::statistics::Statistics;
 use super::version::{Version, answers, requests};
 
 /// The most bytes of a JSON body.
-const MAX_JSON: u64 = 4 << 20;
+pub(super) const MAX_JSON: u64 = 4 << 20;
 
 /// How far the answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -95,17 +95,9 @@ impl<T> Shared<T> {
 mod tests {
     use std::collections::HashSet;
     use std::sync::Mutex;
-    use std::time::Instant;
 
     use super::*;
-
-    fn eventually(what: &str, is_so: impl Fn() -> bool) {
-        let end = Instant::now() + Duration::from_secs(20);
-        while !is_so() {
-            assert!(Instant::now() < end, "{what}");
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
+    use crate::server::tests::eventually;
 
     #[test]
     fn a_spare_thread_is_used_again_and_ends_when_it_is_idle() {

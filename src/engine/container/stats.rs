@@ -14,15 +14,12 @@ use crate::api::stats::{
 use crate::engine::{Engine, Result};
 use crate::network::counters;
 use crate::runtime::cgroup::Group;
-use crate::runtime::cgroup::usage::{Io, Usage};
+use crate::runtime::cgroup::usage::{Io, NANOS_PER_TICK, Usage};
 use crate::time::Timestamp;
 
 /// How long one reading serves all who ask: less than the second between
 /// two samples of a client, so that nobody is told the same one twice.
 const SHARED_FOR: Duration = Duration::from_millis(900);
-
-/// A tick of the times in /proc/stat, in nanoseconds (`USER_HZ` is 100).
-const NANOS_PER_TICK: u64 = 10_000_000;
 
 /// A container's samples, one after the other. Readable when it is gone.
 #[derive(Debug)]

@@ -225,9 +225,9 @@ fn v2(dir: &Path) -> Usage {
     }
 }
 
-/// The kernel tells v1's times in ticks of `USER_HZ`, which is 100 on every
-/// architecture that Linux has kept.
-const NANOS_PER_TICK: u64 = 10_000_000;
+/// The kernel tells v1's times, and those of /proc/stat, in ticks of
+/// `USER_HZ`, which is 100 on every architecture that Linux has kept.
+pub const NANOS_PER_TICK: u64 = 10_000_000;
 
 fn text(dir: &Path, name: &str) -> String {
     fs::read_to_string(dir.join(name)).unwrap_or_default()

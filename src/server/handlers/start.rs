@@ -6,11 +6,9 @@ use serde_json::Value;
 
 use crate::engine::{Engine, HostChanges};
 use crate::json;
+use crate::server::exchange::MAX_JSON;
 use crate::server::version::since;
 use crate::server::{Access, Error, Exchange};
-
-/// The most bytes of a body.
-const MOST: u64 = 4 << 20;
 
 /// Bodies up to this length (`null`, `{}` with a line feed) say nothing, as
 /// in Docker.
@@ -21,7 +19,7 @@ pub fn start(
     engine: &Arc<Engine>,
     exchange: &mut Exchange<'_>,
 ) -> Result<(), Error> {
-    let body = exchange.body_bytes(MOST)?;
+    let body = exchange.body_bytes(MAX_JSON)?;
     let changes = match body.trim_ascii().len() {
         0..=LEAST => HostChanges::new(),
         _ => changes(exchange, &body)?,

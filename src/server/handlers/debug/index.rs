@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{refuse, text};
 use crate::engine::Engine;
-use crate::profile::threads;
+use crate::profile::process::Process;
 use crate::server::{Error, Exchange};
 use crate::sys::heap;
 
@@ -34,10 +34,11 @@ pub fn index(
          /debug/pprof/<br>\n<br>\nTypes of profiles available:\n<table>\n\
          <thead><td>Count</td><td>Profile</td></thead>\n",
     );
+    let threads = Process::read().threads;
     for (name, _) in PROFILES {
         let count = match name {
             "allocs" | "heap" => heap::samples().len() as u64,
-            "goroutine" | "threadcreate" => threads::count(),
+            "goroutine" | "threadcreate" => threads,
             _ => 0,
         };
         let _ = writeln!(

@@ -8,6 +8,8 @@ use serde_json::{Map, Value, json};
 use crate::engine::Engine;
 use crate::profile::heap::figures;
 use crate::profile::process::Process;
+use crate::server::budget::Connections;
+use crate::server::statistics::Asked;
 use crate::server::{Error, Exchange, Statistics};
 use crate::sys::{heap, memory};
 
@@ -47,8 +49,7 @@ pub fn words() -> Vec<String> {
 }
 
 fn connections(statistics: &Statistics) -> Value {
-    let of = |(address, count)| -> (String, Value) {
-        let count: crate::server::budget::Connections = count;
+    let of = |(address, count): (String, Connections)| {
         let count = json!({
             "open": count.open,
             "total": count.total,
@@ -63,7 +64,7 @@ fn connections(statistics: &Statistics) -> Value {
 /// Routes that were never asked are left out.
 fn requests(statistics: &Statistics) -> Value {
     let asked = statistics.asked().filter(|asked| asked.requests > 0);
-    let of = |asked: crate::server::statistics::Asked| {
+    let of = |asked: Asked| {
         let counts = json!({
             "count": asked.requests,
             "errors": asked.errors,
