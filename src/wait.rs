@@ -2,7 +2,7 @@
 //! that a handler can watch it together with its client's hang-up.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::sys::poll::{self, PollFd, PollFlags};
@@ -50,6 +50,40 @@ pub fn is_hung_up(fd: BorrowedFd<'_>) -> bool {
     match poll::poll(&mut polled, Some(Duration::ZERO)) {
         Ok(ready) => ready > 0,
         Err(_) => true,
+    }
+}
+
+/// Ends a pause early. It holds no descriptor: no client waits for it.
+#[derive(Debug, Default)]
+pub struct Interrupt {
+    /// Notified, and not forgotten since.
+    notified: Mutex<bool>,
+    told: Condvar,
+}
+
+impl Interrupt {
+    /// Ends the pause that goes on, or the next one.
+    pub fn notify(&self) {
+        *self.lock() = true;
+        self.told.notify_all();
+    }
+
+    /// Takes the notification back.
+    pub fn forget(&self) {
+        *self.lock() = false;
+    }
+
+    /// Waits for so long, or until notified.
+    pub fn pause(&self, time: Duration) {
+        let waited =
+            self.told
+                .wait_timeout_while(self.lock(), time, |notified| !*notified);
+        // A poisoned lock guards one word, which is whole.
+        drop(waited);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.notified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -164,5 +198,20 @@ mod tests {
             assert!(wait_readable(&*waiter, Some(Duration::ZERO)).unwrap());
             assert_eq!(waiter.value(), Some(&7));
         }
+    }
+
+    #[test]
+    fn a_pause_is_ended_by_a_notification_before_or_in_it() {
+        let interrupt = Arc::new(Interrupt::default());
+        interrupt.pause(Duration::from_millis(1));
+        interrupt.notify();
+        interrupt.pause(Duration::from_secs(600));
+        interrupt.forget();
+        let other = Arc::clone(&interrupt);
+        let pausing = std::thread::spawn(move || {
+            other.pause(Duration::from_secs(600));
+        });
+        interrupt.notify();
+        pausing.join().unwrap();
     }
 }

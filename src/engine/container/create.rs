@@ -115,7 +115,7 @@ impl Engine {
             false => Sync::Yes,
         };
         let id = record.id.clone();
-        let container = Container::open(record, Life::default())?;
+        let container = Container::new(record, Life::default());
         let snapshot = container.snapshot();
         let failed = |e| Error::internal("create a container", e);
         self.store.create_container(&id, layers).map_err(failed)?;

@@ -148,10 +148,9 @@ impl Engine {
         container: &Arc<Container>,
         pause: Duration,
     ) -> Option<Monitor> {
-        // A failed wait (out of memory) only makes the pause shorter.
-        let _ = container.interrupt.wait(Some(pause));
+        container.interrupt.pause(pause);
         let _operation = container.operate();
-        container.interrupt.drain();
+        container.interrupt.forget();
         let life = container.snapshot().life.clone();
         if life.phase != Phase::Restarting || self.is_ending() {
             return None;

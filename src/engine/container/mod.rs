@@ -55,11 +55,11 @@ pub use stats::Samples;
 pub use stop::StopOptions;
 pub use wait::{Condition, Exit, Wait};
 
-use super::{Engine, Error, Result};
+use super::{Engine, Result};
 use crate::shim::Attachment;
 use crate::store::{Sync, record};
 use crate::time::Timestamp;
-use crate::wait::{EventFd, Waiters};
+use crate::wait::{Interrupt, Waiters};
 
 /// The format of what is kept of a container.
 const FORMAT: u32 = 1;
@@ -80,17 +80,15 @@ pub struct Container {
     /// Waits for the removal.
     removal: Waiters<Exit>,
     /// Ends the pause before a policy's restart.
-    interrupt: EventFd,
+    interrupt: Interrupt,
     /// The last reading of its counters, shared by all who ask for them.
     sample: Mutex<Option<Arc<Sample>>>,
 }
 
 impl Container {
     /// Makes a container of what is known of it.
-    fn open(record: Record, life: Life) -> Result<Container> {
-        let interrupt = EventFd::open()
-            .map_err(|e| Error::internal("open a container", e))?;
-        Ok(Container {
+    fn new(record: Record, life: Life) -> Container {
+        Container {
             id: record.id.clone(),
             operation: Mutex::new(()),
             snapshot: Mutex::new(Arc::new(Snapshot {
@@ -100,9 +98,9 @@ impl Container {
             pending: Mutex::new(Vec::new()),
             exits: Waiters::default(),
             removal: Waiters::default(),
-            interrupt,
+            interrupt: Interrupt::default(),
             sample: Mutex::new(None),
-        })
+        }
     }
 
     /// Takes the operation lock.

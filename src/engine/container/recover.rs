@@ -65,11 +65,7 @@ impl Engine {
             Err(error) => return Err(Error::internal("load its state", error)),
         };
         self.containers.reserve(&record.name, &record.id)?;
-        let name = record.name.clone();
-        let container = Container::open(record, life).inspect_err(|_| {
-            self.containers.release(&name);
-        })?;
-        let container = Arc::new(container);
+        let container = Arc::new(Container::new(record, life));
         self.containers.add(Arc::clone(&container));
         Ok(container)
     }
