@@ -1,6 +1,9 @@
 //! `GET /containers/json`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use serde::ser::{Serialize, SerializeSeq, Serializer};
 
 use super::index::Index;
 use super::inspect::{Sizes, show_endpoints, show_ports};
@@ -9,6 +12,7 @@ use super::status::status;
 use crate::api::container::{Summary, SummaryHostConfig, SummaryNetworks};
 use crate::engine::filters::name_matches;
 use crate::engine::{Engine, Error, Filters, Result};
+use crate::oci::Digest;
 use crate::time::Timestamp;
 
 /// Which containers are listed.
@@ -43,9 +47,35 @@ const FILTERS: &[&str] = &[
     "volume",
 ];
 
+/// A list of containers. Its rows are made one by one while they are
+/// written: a thousand containers take no more memory than one.
+pub struct Listing<'e> {
+    engine: &'e Engine,
+    found: Vec<Arc<Snapshot>>,
+    sizes: Sizes,
+    now: Timestamp,
+}
+
+/// What images are called, by the name that was asked for and the image.
+type ImageNames = BTreeMap<(String, Digest), String>;
+
+impl Serialize for Listing<'_> {
+    fn serialize<S: Serializer>(
+        &self,
+        to: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
+        let mut names = ImageNames::new();
+        let mut rows = to.serialize_seq(Some(self.found.len()))?;
+        for snapshot in &self.found {
+            rows.serialize_element(&self.row(snapshot, &mut names))?;
+        }
+        rows.end()
+    }
+}
+
 impl Engine {
     /// Lists containers, the latest first.
-    pub fn list(&self, options: &ListOptions) -> Result<Vec<Summary>> {
+    pub fn list(&self, options: &ListOptions) -> Result<Listing<'_>> {
         let filters = &options.filters;
         filters.validate(FILTERS)?;
         let bounds = Bounds::find(&self.containers, filters)?;
@@ -75,8 +105,8 @@ impl Engine {
         if options.limit > 0 {
             found.truncate(options.limit);
         }
-        let now = Timestamp::now();
-        Ok(found.iter().map(|s| self.summary(s, options, now)).collect())
+        let (sizes, now) = (options.sizes, Timestamp::now());
+        Ok(Listing { engine: self, found, sizes, now })
     }
 
     /// Tells whether a container passes the filters that look at it alone.
@@ -121,26 +151,29 @@ impl Engine {
             && filters
                 .any("ancestor", |wanted| self.is_ancestor(wanted, record))
     }
+}
 
-    fn summary(
-        &self,
-        snapshot: &Snapshot,
-        options: &ListOptions,
-        now: Timestamp,
-    ) -> Summary {
+impl Listing<'_> {
+    fn row(&self, snapshot: &Snapshot, names: &mut ImageNames) -> Summary {
         let (record, life) = (&snapshot.record, &snapshot.life);
-        let (size_rw, size_root_fs) = match options.sizes {
+        let (size_rw, size_root_fs) = match self.sizes {
             // One that is just being removed does not spoil the list.
-            Sizes::Measured => self.sizes(record).unwrap_or_else(|error| {
-                log::info!("container {}: {error}", record.id);
-                (0, 0)
-            }),
+            Sizes::Measured => {
+                self.engine.sizes(record).unwrap_or_else(|error| {
+                    log::info!("container {}: {error}", record.id);
+                    (0, 0)
+                })
+            }
             Sizes::Left => (0, 0),
         };
+        let image = names
+            .entry((record.config.image.clone(), record.image))
+            .or_insert_with(|| self.engine.image_name(record))
+            .clone();
         Summary {
             id: record.id.clone(),
             names: vec![format!("/{}", record.name)],
-            image: self.image_name(record),
+            image,
             image_id: record.image.to_string(),
             command: command(&record.path, &record.args),
             created: record.created.seconds,
@@ -152,13 +185,13 @@ impl Engine {
             size_root_fs,
             labels: record.config.labels.clone().unwrap_or_default(),
             state: life.phase.as_str().into(),
-            status: status(life, now),
+            status: status(life, self.now),
             host_config: SummaryHostConfig {
                 network_mode: record.host_config.network_mode.clone(),
                 annotations: record.host_config.annotations.clone(),
             },
             network_settings: SummaryNetworks {
-                networks: show_endpoints(self, record, life),
+                networks: show_endpoints(self.engine, record, life),
             },
             mounts: record.mounts.clone(),
         }
