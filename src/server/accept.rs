@@ -28,6 +28,10 @@ use super::workers::Workers;
 const STACK: usize =
     if cfg!(debug_assertions) { 1024 * 1024 } else { 512 * 1024 };
 
+/// How many workers there may be beyond the seats: those of connections that
+/// were closed to make room, and are on their way out.
+const LEAVING: usize = 32;
+
 /// How long an accept thread rests when the kernel is out of descriptors or
 /// memory.
 const REST: Duration = Duration::from_millis(50);
@@ -109,7 +113,7 @@ fn accept_all<S: Send + Sync + 'static>(
         let serve = move |(stream, seat): Task| {
             connection::serve(&server, stream, seat, access);
         };
-        Workers::new(STACK, serve)
+        Workers::new(listener.workers + LEAVING, STACK, serve)
     };
     let mut last_warning = None;
     loop {

@@ -91,7 +91,8 @@ pub struct Connections {
 
 #[derive(Debug)]
 struct Taken {
-    stream: Arc<Stream>,
+    /// Gone once it has left HTTP.
+    stream: Option<Arc<Stream>>,
     since: Arc<AtomicU64>,
     /// Where it stands in the order.
     filed: u64,
@@ -145,8 +146,8 @@ impl Budget {
         let since = Arc::new(AtomicU64::new(now));
         let number = seats.next;
         seats.next += 1;
-        let taken =
-            Taken { stream: stream.clone(), since: since.clone(), filed: now };
+        let stream = Some(stream.clone());
+        let taken = Taken { stream, since: since.clone(), filed: now };
         seats.order.insert((now, number));
         seats.taken.insert(number, taken);
         seats.peak = seats.peak.max(seats.taken.len());
@@ -178,8 +179,9 @@ impl Budget {
     /// clients had hung up: what waits there for events, logs or an exit
     /// gives up, what is working can still answer.
     pub fn hang_up(&self) {
-        for taken in self.lock().taken.values() {
-            let _ = sys::socket::shutdown(&*taken.stream, Shutdown::Read);
+        let seats = self.lock();
+        for stream in seats.taken.values().filter_map(|t| t.stream.as_ref()) {
+            let _ = sys::socket::shutdown(&**stream, Shutdown::Read);
         }
     }
 
@@ -225,7 +227,11 @@ impl Seats {
                 continue;
             };
             let since = taken.since.load(Ordering::Acquire);
-            let busy = since == BUSY || has_unread(&taken.stream);
+            let idle = taken
+                .stream
+                .as_deref()
+                .filter(|stream| since != BUSY && !has_unread(stream));
+            let busy = idle.is_none();
             if busy && filed >= now {
                 // It was looked at before, and so were all others.
                 return false;
@@ -248,7 +254,9 @@ impl Seats {
                 continue;
             }
             // The worker reads an end of file and goes.
-            let _ = sys::socket::shutdown(&*taken.stream, Shutdown::Both);
+            if let Some(stream) = idle {
+                let _ = sys::socket::shutdown(stream, Shutdown::Both);
+            }
             self.remove(number);
             self.evicted += 1;
             return true;
@@ -328,8 +336,18 @@ impl Seat {
         self.since.load(Ordering::Acquire) == EVICTED
     }
 
-    /// Gives the seat back early: the connection left HTTP.
-    pub fn leave(&self) {
+    /// Lets go of the stream, which has left HTTP and is nobody's to close
+    /// here. The seat stays taken as long as somebody works for it.
+    pub fn let_go(&self) {
+        let mut seats = self.budget.lock();
+        if let Some(taken) = seats.taken.get_mut(&self.number) {
+            taken.stream = None;
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
         let mut seats = self.budget.lock();
         seats.remove(self.number);
         let emptied = seats.has_emptied();
@@ -342,12 +360,6 @@ impl Seat {
         if emptied {
             sys::memory::trim_heap();
         }
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.leave();
     }
 }
 
@@ -398,6 +410,23 @@ mod tests {
         assert!(!is_closed(&far_one));
         drop(seat);
         assert_eq!(budget.len(), 0);
+        assert!(budget.admit(&two).is_ok());
+    }
+
+    #[test]
+    fn who_has_left_http_keeps_its_seat_and_is_never_closed() {
+        let budget = Budget::new(1);
+        let (one, far_one) = connection();
+        let (two, _far_two) = connection();
+        let seat = budget.admit(&one).unwrap();
+        assert!(seat.begin_request());
+        seat.let_go();
+        assert_eq!(Arc::strong_count(&one), 1);
+        assert_eq!(budget.admit(&two).unwrap_err(), Full);
+        assert_eq!(budget.close_idle(), 1);
+        budget.hang_up();
+        assert!(!is_closed(&far_one));
+        drop(seat);
         assert!(budget.admit(&two).is_ok());
     }
 

@@ -63,7 +63,7 @@ impl Exchange<'_> {
             false => {
                 // The listener's table lets go of the stream: it is ours
                 // alone now.
-                self.seat.leave();
+                self.seat.let_go();
                 let stream = Arc::try_unwrap(stream);
                 stream
                     .or_else(|shared| shared.try_clone())
