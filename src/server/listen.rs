@@ -452,6 +452,7 @@ mod tests {
         let accepted = listener.accept().unwrap();
         let socket = accepted.tcp().unwrap();
         assert!(socket.nodelay().unwrap());
-        assert!(rustix::net::sockopt::socket_keepalive(socket).unwrap());
+        let keepalive = sys::socket::keepalive(socket).unwrap();
+        assert_eq!(keepalive, Some(KEEPALIVE));
     }
 }

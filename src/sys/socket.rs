@@ -176,6 +176,17 @@ pub fn set_tcp_options(socket: impl AsFd, idle: Duration) -> Result<()> {
     sockopt::set_tcp_keepcnt(&socket, 3).map_err(failed)
 }
 
+/// Returns after how much silence the kernel looks for a dead peer; none:
+/// never.
+#[cfg(test)]
+pub fn keepalive(socket: impl AsFd) -> Result<Option<Duration>> {
+    use rustix::net::sockopt;
+    let failed = |e| Error::from_rustix("getsockopt(…, SOL_TCP)", e);
+    let is_on = sockopt::socket_keepalive(&socket).map_err(failed)?;
+    let idle = sockopt::tcp_keepidle(&socket).map_err(failed)?;
+    Ok(is_on.then_some(idle))
+}
+
 /// Sets how long sent data may stay unacknowledged before the connection
 /// is given up (`TCP_USER_TIMEOUT`, tcp(7)).
 pub fn set_tcp_user_timeout(socket: impl AsFd, after: Duration) -> Result<()> {
