@@ -28,7 +28,7 @@ const NEEDED: u64 = 16;
 pub enum Malformed {
     /// A size has no hexadecimal digit, or something else stands there.
     Size,
-    /// A size does not fit into 63 bits.
+    /// A size has more than fifteen digits.
     SizeTooLarge,
     /// CRLF is missing at the end of a line or of a chunk.
     LineEnd,
@@ -199,8 +199,8 @@ fn next(state: State, byte: u8) -> Result<State, Malformed> {
         }
         (State::Size { value, digits }, b) => {
             let digit = char::from(b).to_digit(16).ok_or(Malformed::Size)?;
-            // 15 digits with a non-zero first one are already a petabyte;
-            // leading zeros count too, or they could go on for ever.
+            // No body is that long; leading zeros count too, or they could
+            // go on for ever.
             if digits >= 15 {
                 return Err(Malformed::SizeTooLarge);
             }

@@ -288,30 +288,19 @@ fn v2_io(text: &str) -> Vec<Io> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::testing::TempDir;
 
-    struct Dir(PathBuf);
-
-    impl Dir {
-        fn with(tag: &str, files: &[(&str, &str)]) -> Dir {
-            let dir = std::env::temp_dir()
-                .join(format!("skiff-usage-{}-{tag}", std::process::id()));
-            fs::create_dir_all(&dir).unwrap();
-            for (name, text) in files {
-                fs::write(dir.join(name), text).unwrap();
-            }
-            Dir(dir)
+    fn with(tag: &str, files: &[(&str, &str)]) -> TempDir {
+        let dir = TempDir::new(tag);
+        for (name, text) in files {
+            dir.file(name, text);
         }
-    }
-
-    impl Drop for Dir {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
+        dir
     }
 
     #[test]
     fn the_counters_of_v1_are_read() {
-        let dir = Dir::with(
+        let dir = with(
             "v1",
             &[
                 ("cpuacct.usage", "39977424\n"),
@@ -334,7 +323,7 @@ mod tests {
                 ),
             ],
         );
-        let usage = v1(&|_| dir.0.clone());
+        let usage = v1(&|_| dir.path().to_path_buf());
         assert_eq!(
             usage.cpu,
             Cpu {
@@ -360,7 +349,7 @@ mod tests {
 
     #[test]
     fn the_counters_of_v2_are_read() {
-        let dir = Dir::with(
+        let dir = with(
             "v2",
             &[
                 (
@@ -377,7 +366,7 @@ mod tests {
                 ("io.stat", "8:16 rbytes=5 wbytes=6 rios=1\nbad\n"),
             ],
         );
-        let usage = v2(&dir.0);
+        let usage = v2(dir.path());
         assert_eq!((usage.cpu.total, usage.cpu.user), (30_000, 20_000));
         assert_eq!((usage.cpu.kernel, usage.cpu.throttled), (10_000, 5_000));
         assert_eq!(usage.memory.usage, 4096);

@@ -9,8 +9,8 @@ use crate::server::{Error, Exchange};
 /// The most bytes of addresses.
 const MAX_BODY: u64 = 1 << 20;
 
-/// Says that names could be asked for, and of each address that it has none
-/// here: they stand in the file of symbols beside the program.
+/// Says that names can be asked for, which Go's tool wants to hear, and gives
+/// none: they stand in the file of symbols beside the program.
 pub fn symbol(
     _: &Arc<Engine>,
     exchange: &mut Exchange<'_>,
