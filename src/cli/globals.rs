@@ -95,7 +95,8 @@ pub const FLAGS: Table<Globals> = &[&[
     Flag::switch("tlsverify", "Use TLS and verify the remote", |t, on| {
         let t: &mut Globals = t;
         t.tls_verify = on;
-        t.tls |= on;
+        // As for Docker's client, whatever is said of verifying.
+        t.tls = true;
     }),
     Flag::switch("version", "Print version information and quit", |t, on| {
         let t: &mut Globals = t;

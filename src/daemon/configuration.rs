@@ -1,5 +1,7 @@
 //! The one configuration that flags and daemon.json give together.
 
+use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
@@ -82,6 +84,11 @@ impl Configuration {
 
     fn finish(mut self) -> Result<Configuration, Error> {
         self.options = self.values.options();
+        // As for dockerd the environment can ask for it too.
+        if !self.values.0.contains_key("debug") {
+            let asked = |value: OsString| !value.is_empty();
+            self.options.debug = env::var_os("DEBUG").is_some_and(asked);
+        }
         let single = daemon::settings()
             .filter_map(|row| Some((row, self.values.0.get(row.name())?)))
             .try_for_each(|(row, value)| row.verify(value));

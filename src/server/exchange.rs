@@ -100,10 +100,15 @@ impl<'c> Exchange<'c> {
     /// Refuses what the listener does not give access to, for routes whose
     /// class depends on what is asked of them.
     pub fn require(&self, class: Access) -> Result<(), Error> {
-        match class > self.access {
-            true => Err(Error::no_access(self.operation, class, self.access)),
-            false => Ok(()),
+        if class <= self.access {
+            return Ok(());
         }
+        // What is beside the API has a path alone.
+        let what = match self.operation {
+            "" => self.head.target(),
+            operation => operation,
+        };
+        Err(Error::no_access(what, class, self.access))
     }
 
     /// Returns the API version that the client speaks.

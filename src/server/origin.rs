@@ -76,7 +76,7 @@ impl Guard {
                 let value = String::from_utf8_lossy(value);
                 return Some(format!(
                     "a request of another site is refused ({name}: {value}); \
-                     --allowed-host and --api-enable-cors let it in"
+                     --api-enable-cors lets it in"
                 ));
             }
         }

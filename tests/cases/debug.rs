@@ -33,6 +33,17 @@ fn debug_routes_are_there_in_debug_mode_alone() {
 }
 
 #[test]
+fn the_environment_asks_for_debug_mode_too() {
+    for (value, status) in [("1", 200), ("", 404)] {
+        let mut daemon = Daemon::prepare(&[]);
+        daemon.environment("DEBUG", value);
+        daemon.launch();
+        daemon.get("/debug/vars").is(status);
+        assert_eq!(daemon.get("/info").json()["Debug"], status == 200);
+    }
+}
+
+#[test]
 fn what_gos_tools_ask_for_is_answered_in_their_form() {
     let daemon = Daemon::start();
     let words = daemon.get("/debug/pprof/cmdline").is(200).text();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::harness::{Daemon, Reply, Wire};
+use crate::harness::{Daemon, Reply, Wire, until};
 
 struct Narrowed {
     daemon: Daemon,
@@ -123,6 +123,11 @@ fn a_control_socket_starts_and_stops_what_there_is() {
     post("/containers/web/attach?stream=1&stdin=1&stdout=1")
         .refuses(403, &denied("ContainerAttach", "full", "control"));
     post("/containers/web/restart?t=5").is(204);
+    // Its handler of the signal is there with the second line.
+    until("a second line", || {
+        let logs = narrowed.ask(&narrowed.control, "GET", target).text();
+        (logs.matches("hello").count() == 2).then_some(())
+    });
     post("/containers/web/stop?t=5").is(204);
     let waited = post("/containers/web/wait").is(200).json();
     assert_eq!(waited["StatusCode"], 3);
@@ -138,6 +143,13 @@ fn a_control_socket_starts_and_stops_what_there_is() {
             .ask(&narrowed.control, method, target)
             .refuses(403, &denied(operation, "full", "control"));
     }
+}
+
+#[test]
+fn what_is_beside_the_api_is_refused_by_its_path() {
+    let narrowed = Narrowed::start();
+    let reply = narrowed.ask(&narrowed.read, "GET", "/debug/vars");
+    reply.refuses(403, &denied("/debug/vars", "full", "read"));
 }
 
 #[test]

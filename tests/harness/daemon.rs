@@ -168,7 +168,12 @@ impl Daemon {
             .arg(self.exec())
             .arg("-p")
             .arg(self.directory.join("pid"))
-            .args(["-D", "--bridge", &self.bridge])
+            .args(["--bridge", &self.bridge]);
+        // Debug mode, unless a case leaves it to the environment.
+        if !self.environment.iter().any(|(name, _)| name == "DEBUG") {
+            command.arg("-D");
+        }
+        command
             .args(&self.flags)
             .envs(self.environment.iter().map(|(n, v)| (n, v)))
             .env_remove("DOCKER_HOST");

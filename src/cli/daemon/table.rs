@@ -326,7 +326,8 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("tlsverify", Kind::Switch, "Use TLS and verify the remote")
         .sets(|o, v| {
             o.tls_verify = on(v);
-            o.tls |= on(v);
+            // As for dockerd, whatever is said of verifying.
+            o.tls = true;
         }),
     Setting::new("tlscacert", Kind::Text, "Trust certs signed only by this CA")
         .sets(|o, v| o.tls_ca = file(v)),

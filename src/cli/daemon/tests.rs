@@ -91,6 +91,18 @@ fn docker_1_2s_forms_are_understood() {
 }
 
 #[test]
+fn what_is_said_of_verifying_asks_for_tls() {
+    for (words, verifies) in [
+        (["--tlsverify=false", "-d"], false),
+        (["--tlsverify", "--tls=false"], true),
+    ] {
+        let options = parse(&words).unwrap();
+        assert!(options.tls, "{words:?}");
+        assert_eq!(options.tls_verify, verifies, "{words:?}");
+    }
+}
+
+#[test]
 fn every_flag_before_a_command_is_known_to_the_daemon_too() {
     for spec in flag::sorted(globals::FLAGS) {
         let known = settings().map(|row| &row.spec).find(|other| {
