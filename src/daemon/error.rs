@@ -49,4 +49,15 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Path(_, e) => Some(e),
+            Error::Tls(e) => Some(&**e),
+            Error::Listen(_, e) => Some(e),
+            Error::Engine(e) => Some(e),
+            Error::Lost(e) => Some(e),
+            Error::Option(_) | Error::Running(..) | Error::System(_) => None,
+        }
+    }
+}

@@ -49,7 +49,7 @@ pub fn threads(threads: &[threads::Thread], kind: &'static str) -> Profile {
         values: vec![1],
         labels: vec![
             Label::Text("thread", thread.name.clone()),
-            Label::Text("state", thread.state.clone()),
+            Label::Text("state", thread.state.to_string()),
             Label::Number("tid", i64::from(thread.id)),
         ],
     };

@@ -15,7 +15,7 @@ pub struct Thread {
     /// Its name.
     pub name: String,
     /// What it does: `running`, `poll`, `sleeping` and so on.
-    pub state: String,
+    pub state: &'static str,
     /// Where it is, innermost first; empty if it did not tell.
     pub stack: Vec<usize>,
 }
@@ -64,7 +64,7 @@ fn look(directory: &Path, id: i32) -> Option<Thread> {
         _ => "sleeping",
     };
     let name = name.trim_end().to_string();
-    Some(Thread { id, name, state: state.into(), stack: Vec::new() })
+    Some(Thread { id, name, state, stack: Vec::new() })
 }
 
 /// Names the system call that a thread waits in (proc_pid_syscall(5)).
@@ -142,10 +142,8 @@ mod tests {
         dir.file("7/syscall", "running\n");
         dir.file("9/comm", "gone\n");
         let threads = read(dir.path());
-        let seen: Vec<_> = threads
-            .iter()
-            .map(|t| (t.id, t.name.as_str(), t.state.as_str()))
-            .collect();
+        let seen: Vec<_> =
+            threads.iter().map(|t| (t.id, t.name.as_str(), t.state)).collect();
         assert_eq!(seen, [(7, "skiff", "running"), (12, "accept", "accept")]);
     }
 
@@ -154,7 +152,7 @@ mod tests {
         let thread = |id, stack: &[usize]| Thread {
             id,
             name: "worker".into(),
-            state: "poll".into(),
+            state: "poll",
             stack: stack.to_vec(),
         };
         let threads = [thread(1, &[1]), thread(2, &[16]), thread(3, &[16])];
