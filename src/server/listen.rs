@@ -72,6 +72,10 @@ impl fmt::Display for Error {
                 write!(f, "{address} is listened on already")
             }
             Error::Group(group) => write!(f, "group {group} not found"),
+            // Nobody was called.
+            Error::Resolve(crate::http::Error::Resolve(e)) => {
+                write!(f, "listen tcp: {e}")
+            }
             Error::Resolve(e) => write!(f, "{e}"),
             Error::Inherited(e) => write!(f, "{e}"),
             Error::Bind(address, e) => {

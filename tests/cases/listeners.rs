@@ -153,6 +153,8 @@ fn an_address_that_cannot_be_bound_undoes_those_before_it() {
     let at = taken.local_addr().expect("it is bound");
     let log = refusal_of(&format!("tcp://{at}"));
     assert!(log.contains("address already in use"), "{log}");
+    let log = refusal_of("tcp://a..b:1");
+    assert!(log.contains("listen tcp: lookup a..b"), "{log}");
     let log = refusal_of("unix://relative");
     assert!(log.contains("path of a socket must be absolute"), "{log}");
     let log = refusal_of("tcp://127.0.0.1:0?access=all");
