@@ -16,6 +16,9 @@ use crate::http::query::Query;
 
 use super::route::Access;
 
+/// What an address has to look like, in the words of Docker's first server.
+const USAGE: &str = "usage: serveapi PROTO://ADDR [PROTO://ADDR ...]";
+
 /// Where clients look for the daemon if nobody says else.
 pub const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 
@@ -90,7 +93,7 @@ impl Host {
             Some((proto, _)) => Err(format!("unsupported proto: {proto}")),
             // As dockerd: `-H :2375`, `-H 0.0.0.0:2375`.
             None if place.contains(':') => parse_tcp(place),
-            None => Err("expected PROTO://ADDR".to_string()),
+            None => Err(USAGE.to_string()),
         };
         address
             .and_then(|address| {
@@ -238,8 +241,8 @@ mod tests {
             ("unix:///run/", "that is no path of a socket"),
             ("unix://tcp://x", "invalid proto, expected unix: tcp://x"),
             ("http://x", "unsupported proto: http"),
-            ("/run/x.sock", "expected PROTO://ADDR"),
-            ("", "expected PROTO://ADDR"),
+            ("/run/x.sock", USAGE),
+            ("", USAGE),
             ("fd://2", "passed descriptors have numbers from 3 on"),
             ("fd://99999999999", "passed descriptors have numbers from 3 on"),
             (
