@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::dockerd_names::{FLAGS, KEYS};
+use crate::harness::certificates::Certificates;
 use crate::harness::command::Run;
 use crate::harness::{Daemon, daemon, host, until};
 
@@ -46,12 +47,22 @@ fn validate(file: &Path, flags: &[&str]) -> Run {
     Run::of(command.args(flags), b"")
 }
 
+/// The same with files for TLS, which is asked for by `tlsverify` of either
+/// value.
+fn validate_with(file: &Path, flags: &[&str], certificates: &Path) -> Run {
+    let mut command = Command::new(daemon::program());
+    command.env("DOCKER_CERT_PATH", certificates);
+    command.args(["-d", "--validate", "--config-file"]).arg(file);
+    Run::of(command.args(flags), b"")
+}
+
 #[test]
 fn every_flag_of_dockerd_is_taken() {
     let place = Place::new("flags");
     let empty = place.write("");
+    let Some(made) = Certificates::make(place.0.join("certs")) else { return };
     for flag in FLAGS {
-        let run = validate(&empty, &[flag]);
+        let run = validate_with(&empty, &[flag], &made.directory);
         assert_eq!(run.status, 0, "{flag}: {run:?}");
         assert_eq!(run.out(), "configuration OK", "{flag}");
     }
@@ -60,11 +71,14 @@ fn every_flag_of_dockerd_is_taken() {
 #[test]
 fn every_key_of_daemon_json_is_taken() {
     let place = Place::new("keys");
-    let run = validate(&place.write(&keys().to_string()), &[]);
+    let Some(made) = Certificates::make(place.0.join("certs")) else { return };
+    let file = place.write(&keys().to_string());
+    let run = validate_with(&file, &[], &made.directory);
     assert_eq!(run.status, 0, "{run:?}");
     for (key, value) in keys().as_object().expect("an object") {
         let one = json!({key.as_str(): value});
-        let run = validate(&place.write(&one.to_string()), &[]);
+        let file = place.write(&one.to_string());
+        let run = validate_with(&file, &[], &made.directory);
         assert_eq!(run.status, 0, "{key}: {run:?}");
     }
 }
