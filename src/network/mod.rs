@@ -42,9 +42,6 @@ pub use ipam::{Pool, default_pools};
 pub use link::random_name;
 pub use route::in_use;
 
-/// The bridge's name that asks for none.
-const DISABLED: &str = "none";
-
 /// How the default bridge is to be.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -56,14 +53,6 @@ pub struct Settings {
     pub mtu: u32,
     /// Where a subnet is taken from.
     pub pools: Vec<Pool>,
-}
-
-impl Settings {
-    /// Tells if no bridge is wanted (`--bridge none`): then only the
-    /// network modes `none` and `host` can be used.
-    pub fn is_disabled(&self) -> bool {
-        self.bridge == DISABLED
-    }
 }
 
 impl Default for Settings {

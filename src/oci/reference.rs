@@ -141,11 +141,6 @@ impl Reference {
         self.tag.is_none() && self.digest.is_none()
     }
 
-    /// Whether its registry is Docker Hub.
-    pub fn is_docker_hub(&self) -> bool {
-        self.domain == DEFAULT_DOMAIN
-    }
-
     /// Returns it with the tag `latest` if it has neither tag nor digest.
     pub fn or_latest(mut self) -> Reference {
         if self.is_name_only() {

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use super::spec::{Mount, MountKind, Namespace, Root, Seccomp, Spec};
+use super::spec::{Mount, MountKind, Root, Seccomp, Spec};
 
 /// The capabilities of a container that is not privileged.
 pub const CAPABILITIES: [&str; 14] = [
@@ -107,12 +107,6 @@ impl Spec {
                 mount.options.push(format!("size={bytes}"));
             }
         }
-    }
-
-    /// Whether the container has a network namespace of its own that
-    /// nobody else set up.
-    pub fn has_new_network(&self) -> bool {
-        self.namespaces.network == Namespace::New
     }
 }
 

@@ -43,14 +43,6 @@ pub fn wait_readable(fd: impl AsFd, timeout: Option<Duration>) -> Result<bool> {
     Ok(poll(&mut fds, timeout)? > 0)
 }
 
-/// Returns whether a descriptor is hung up for good, without waiting.
-pub fn is_hung_up(fd: impl AsFd) -> bool {
-    let fd = fd.as_fd();
-    let mut fds = [PollFd::new(&fd, PollFlags::empty())];
-    let ready = poll(&mut fds, Some(Duration::ZERO));
-    ready.is_ok() && fds[0].revents().contains(PollFlags::HUP)
-}
-
 /// A counter that can be polled: readable once notified, until drained.
 #[derive(Debug)]
 pub struct EventFd(OwnedFd);

@@ -187,14 +187,6 @@ pub fn keepalive(socket: impl AsFd) -> Result<Option<Duration>> {
     Ok(is_on.then_some(idle))
 }
 
-/// Sets how long sent data may stay unacknowledged before the connection
-/// is given up (`TCP_USER_TIMEOUT`, tcp(7)).
-pub fn set_tcp_user_timeout(socket: impl AsFd, after: Duration) -> Result<()> {
-    let millis = u32::try_from(after.as_millis()).unwrap_or(u32::MAX);
-    rustix::net::sockopt::set_tcp_user_timeout(socket, millis)
-        .map_err(|e| Error::from_rustix("setsockopt(…, TCP_USER_TIMEOUT)", e))
-}
-
 /// Binds and listens on a Unix socket at `path`, however long the path is:
 /// the limit of 107 bytes is passed by through `/proc/self/fd`.
 pub fn listen_unix(path: &Path) -> Result<UnixListener> {
