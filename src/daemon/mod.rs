@@ -109,6 +109,7 @@ fn serve(
         signal::SIGCHLD,
     ])
     .map_err(|e| system("signals", &e))?;
+    let seccomp = settings::seccomp(options)?;
     settings::make_dirs(options)?;
     let root = Root::take(&options.data_root).map_err(Error::Engine)?;
     let _pid_file = PidFile::write(&options.pidfile)?;
@@ -135,8 +136,9 @@ fn serve(
     // Held as long as monitors are started from it.
     let program = Program::open()?;
     let monitors = program.path();
-    let settings =
+    let mut settings =
         Settings { api_warnings, ..settings::engine(options, &monitors) };
+    settings.containers.seccomp_text = seccomp;
     let engine = Engine::open(settings, root).map_err(Error::Engine)?;
     let (api, metrics) = watching::servers(&engine, settings::server(options));
     let _watchdog = notifier.watch(&engine)?;

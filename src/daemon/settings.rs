@@ -13,7 +13,7 @@ use crate::cli::DaemonOptions;
 use crate::cli::daemon::go_text;
 use crate::engine::{Defaults, LiveRestore, Settings};
 use crate::runtime::defaults::SHM_SIZE;
-use crate::{server, units};
+use crate::{server, sys, units};
 
 /// Makes the directories that the options name.
 pub(super) fn make_dirs(options: &DaemonOptions) -> Result<(), Error> {
@@ -93,8 +93,26 @@ pub(super) fn engine(options: &DaemonOptions, program: &Path) -> Settings {
             ipc_mode: options.default_ipc_mode.clone(),
             cgroupns_mode: options.default_cgroupns_mode.clone(),
             no_new_privileges: options.no_new_privileges,
+            seccomp_profile: options.seccomp_profile.clone(),
+            seccomp_text: String::new(),
         },
     }
+}
+
+/// Reads the seccomp profile if it is a file; else it is empty.
+pub(super) fn seccomp(options: &DaemonOptions) -> Result<String, Error> {
+    let file = match options.seccomp_profile.as_str() {
+        "builtin" | "unconfined" => return Ok(String::new()),
+        file => file,
+    };
+    fs::read_to_string(file).map_err(|error| {
+        let code = error.raw_os_error().unwrap_or_default();
+        let reason = sys::Error::new("", code);
+        Error::Option(format!(
+            "opening seccomp profile ({file}) failed: open {file}: {}",
+            reason.reason()
+        ))
+    })
 }
 
 /// A registry's name without the scheme that does not belong there.

@@ -22,6 +22,10 @@ pub struct Host {
     pub cgroups: Layout,
     /// Whether swap can be limited: whether the kernel counts it.
     pub has_swap_limit: bool,
+    /// Whether system calls can be filtered.
+    pub has_seccomp: bool,
+    /// Whether AppArmor is on.
+    pub has_apparmor: bool,
     /// The type of the file system beneath the data root.
     pub filesystem: String,
 }
@@ -39,6 +43,11 @@ impl Host {
             kernel: line("/proc/sys/kernel/osrelease"),
             os: os(&text("/etc/os-release")),
             has_swap_limit: has_swap_limit(&cgroups),
+            // Without CONFIG_SECCOMP_FILTER it is not there.
+            has_seccomp: Path::new("/proc/sys/kernel/seccomp").exists(),
+            has_apparmor: line("/sys/module/apparmor/parameters/enabled")
+                == "Y"
+                && Path::new("/sys/kernel/security/apparmor").exists(),
             filesystem: filesystem(&mounts, data_root).to_string(),
             cgroups,
         }

@@ -100,6 +100,10 @@ pub struct Defaults {
     pub cgroupns_mode: String,
     /// Whether processes can gain no privileges.
     pub no_new_privileges: bool,
+    /// The seccomp profile, as it is told: `builtin`, `unconfined`, a file.
+    pub seccomp_profile: String,
+    /// The text of that file.
+    pub seccomp_text: String,
 }
 
 /// The settings as they are now, read by anybody at any time.
@@ -151,7 +155,10 @@ impl Engine {
         attributes.insert("default-cgroupns-mode".into(), cgroupns.into());
         attributes.insert("name".into(), self.host.name());
         // Listeners stay as they are.
-        settings.api_warnings = self.settings().api_warnings.clone();
+        let old = self.settings();
+        settings.api_warnings = old.api_warnings.clone();
+        // A file that has changed means nothing to a daemon that runs.
+        settings.containers.seccomp_text = old.containers.seccomp_text.clone();
         self.settings.replace(settings);
         self.events.publish("daemon", "reload", &self.identity.id, attributes);
     }

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 
 use serde_json::{Value, json};
 
+use super::container::security_opt::lacks_apparmor_profile;
 use super::{Engine, LiveRestore, RUNTIMES, Result, Settings, host};
 use crate::api::system::{
     Commit, Component, Index, Info, Platform, Plugins, RegistryConfig, Runtime,
@@ -145,12 +146,28 @@ impl Engine {
             containerd_commit: commit(),
             runc_commit: commit(),
             init_commit: commit(),
-            security_options: strings(&["name=seccomp,profile=builtin"]),
+            security_options: self.security_options(&settings),
             cdi_spec_dirs: Vec::new(),
             default_address_pools: pools(&settings.address_pools),
             warnings: self.warnings(ipv4_forwarding),
             ..Info::default()
         })
+    }
+
+    /// Tells what confines containers, as Docker does.
+    fn security_options(&self, settings: &Settings) -> Vec<String> {
+        let given = &settings.containers;
+        let facts = [
+            (self.host.has_apparmor, "name=apparmor".to_string()),
+            (
+                self.host.has_seccomp,
+                format!("name=seccomp,profile={}", given.seccomp_profile),
+            ),
+            (self.host.is_v2(), "name=cgroupns".to_string()),
+            (given.no_new_privileges, "name=no-new-privileges".to_string()),
+        ];
+        let here = facts.into_iter().filter(|(is, _)| *is);
+        here.map(|(_, text)| text).collect()
     }
 
     fn driver_status(&self) -> Vec<[String; 2]> {
@@ -181,6 +198,12 @@ impl Engine {
             (has("cpuset"), "No cpuset support"),
             (has("pids"), "No pids limit support"),
             (ipv4_forwarding, "IPv4 forwarding is disabled"),
+            (self.host.has_seccomp, "No seccomp support"),
+            (
+                !lacks_apparmor_profile(&self.host),
+                "The AppArmor profile docker-default is not loaded: \
+                 containers run without one",
+            ),
         ];
         let missing = facts
             .into_iter()

@@ -8,9 +8,11 @@ use serde::Serialize;
 use crate::json::FromJson;
 
 /// The words before everything that goes wrong in creating a container.
-const CREATE: &str = "failed to create task for container: failed to create \
-    shim task: OCI runtime create failed: runc create failed: unable to start \
-    container process: ";
+const RUNTIME: &str = "failed to create task for container: failed to create \
+    shim task: OCI runtime create failed: runc create failed: ";
+
+/// The words behind them once it is about the container's process.
+const PROCESS: &str = "unable to start container process: ";
 
 /// The words added where a directory meets a file.
 const MISMATCH: &str = ": Are you trying to mount a directory onto a file (or \
@@ -85,8 +87,13 @@ impl StartError {
             StartErrorKind::Mismatch => MISMATCH,
             _ => "",
         };
-        let message = format!("{CREATE}{detail}: unknown{more}");
+        let message = format!("{RUNTIME}{PROCESS}{detail}: unknown{more}");
         StartError { kind, message, detail: String::new() }
+    }
+
+    /// Makes the error of a configuration that makes no sense.
+    pub fn runtime(detail: &str) -> StartError {
+        StartError::plain(format!("{RUNTIME}{detail}: unknown"))
     }
 
     /// Makes the error of something that fails while the root is built.

@@ -12,6 +12,8 @@ use crate::sys::process::Namespaces;
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
+    /// Ask for the AppArmor profile of what is executed.
+    AppArmor(String),
     /// Join the namespace at a path.
     Enter(Namespaces, PathBuf),
     /// Take hold of the host's end of a bind, number `slot`.
@@ -145,6 +147,11 @@ fn clone_namespaces(spec: &Spec) -> Namespaces {
 fn steps(spec: &Spec) -> Vec<Step> {
     let mut steps = Vec::new();
     let spaces = &spec.namespaces;
+    // Through the host's /proc, before one of the container's is there.
+    let profile = &spec.process.apparmor;
+    if !profile.is_empty() {
+        steps.push(Step::AppArmor(profile.clone()));
+    }
     let entered = [
         (&spaces.ipc, Namespaces::IPC),
         (&spaces.uts, Namespaces::UTS),

@@ -157,6 +157,9 @@ pub struct Process {
     pub capabilities: Vec<String>,
     /// prctl(2) PR_SET_NO_NEW_PRIVS.
     pub no_new_privileges: bool,
+    /// The AppArmor profile that the program runs under; empty: none is
+    /// set.
+    pub apparmor: String,
     /// The file mode creation mask; Docker's is 0022.
     pub umask: Option<u32>,
     /// Resource limits.
@@ -347,7 +350,7 @@ pub struct DeviceRule {
 }
 
 /// Which system calls the program may make.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Seccomp {
     /// Docker's default profile, for the capabilities that it has.
@@ -355,4 +358,40 @@ pub enum Seccomp {
     Default,
     /// All.
     Unconfined,
+    /// What a profile says.
+    Filter(Filter),
+}
+
+/// A compiled profile.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
+#[serde(default)]
+pub struct Filter {
+    /// SECCOMP_FILTER_FLAG_* (seccomp(2)).
+    pub flags: u32,
+    /// The program, each instruction as a number.
+    pub code: Vec<u64>,
+}
+
+impl FromJson for Seccomp {
+    fn kind() -> &'static str {
+        "Seccomp"
+    }
+
+    fn zero() -> Seccomp {
+        Seccomp::Default
+    }
+
+    /// Reads `"default"`, `"unconfined"` or `{"filter":{…}}`.
+    fn fill(&mut self, mut value: Value) -> json::Result<()> {
+        *self = if value.is_object() {
+            let filter = json::take(&mut value, "filter");
+            Seccomp::Filter(json::from_value(filter)?)
+        } else {
+            match json::variant("Seccomp", &["default", "unconfined"], value)? {
+                0 => Seccomp::Default,
+                _ => Seccomp::Unconfined,
+            }
+        };
+        Ok(())
+    }
 }

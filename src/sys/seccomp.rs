@@ -5,8 +5,6 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use super::{Error, Result};
 
 const SECCOMP_SET_MODE_FILTER: u32 = 1;
-// A filter shall not turn branch prediction off (4.17).
-const FILTER_FLAG_SPEC_ALLOW: u32 = 4;
 const BPF_PROG_LOAD: u32 = 5;
 const BPF_PROG_ATTACH: u32 = 8;
 const BPF_PROG_TYPE_CGROUP_DEVICE: u32 = 15;
@@ -27,15 +25,37 @@ pub struct Instruction {
     pub k: u32,
 }
 
+impl From<Instruction> for u64 {
+    fn from(instruction: Instruction) -> u64 {
+        let Instruction { code, if_true, if_false, k } = instruction;
+        u64::from(code) << 48
+            | u64::from(if_true) << 40
+            | u64::from(if_false) << 32
+            | u64::from(k)
+    }
+}
+
+impl From<u64> for Instruction {
+    fn from(number: u64) -> Instruction {
+        Instruction {
+            code: (number >> 48) as u16,
+            if_true: (number >> 40) as u8,
+            if_false: (number >> 32) as u8,
+            k: number as u32,
+        }
+    }
+}
+
 #[repr(C)]
 struct Program {
     length: u16,
     instructions: *const Instruction,
 }
 
-/// Puts a filter upon the calling thread, for good. EACCES without
-/// CAP_SYS_ADMIN and `no_new_privs`; EINVAL for a bad program.
-pub fn set_filter(instructions: &[Instruction]) -> Result<()> {
+/// Puts a filter upon the calling thread, for good, with flags of
+/// seccomp(2). EACCES without CAP_SYS_ADMIN and `no_new_privs`; EINVAL for a
+/// bad program or a flag that the kernel does not know.
+pub fn set_filter(flags: u32, instructions: &[Instruction]) -> Result<()> {
     let length = u16::try_from(instructions.len())
         .map_err(|_| Error::new("seccomp(…)", libc::EINVAL))?;
     let program = Program { length, instructions: instructions.as_ptr() };
@@ -44,7 +64,7 @@ pub fn set_filter(instructions: &[Instruction]) -> Result<()> {
         libc::syscall(
             libc::SYS_seccomp,
             SECCOMP_SET_MODE_FILTER,
-            FILTER_FLAG_SPEC_ALLOW,
+            flags,
             &raw const program,
         )
     };

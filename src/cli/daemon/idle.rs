@@ -41,7 +41,7 @@ pub const SETTINGS: &[Setting] = &[
     text("config", "it is the client's").key("").hidden(),
     text("context", "it is the client's").key("").short('c').hidden(),
     switch("allow-direct-routing", RULES),
-    text("apparmor-profile", "AppArmor is not used"),
+    text("apparmor-profile", "containers name their profile themselves"),
     list(
         "authorization-plugin",
         "authorization-plugins",
@@ -86,8 +86,6 @@ pub const SETTINGS: &[Setting] = &[
         .hidden(),
     switch("raw-logs", "messages are never coloured").default("true"),
     switch("rootless", "the daemon runs as root"),
-    text("seccomp-profile", "the profile is the built-in one")
-        .default("\"builtin\""),
     switch("selinux-enabled", "SELinux labels are not set"),
     text("storage-driver", STORAGE).short('s').default("\"overlay2\""),
     list("storage-opt", "storage-opts", STORAGE),

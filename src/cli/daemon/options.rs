@@ -83,6 +83,8 @@ pub struct DaemonOptions {
     pub runtimes: Value,
     /// Whether containers' processes can gain no privileges.
     pub no_new_privileges: bool,
+    /// The seccomp profile: `builtin`, `unconfined`, or a file.
+    pub seccomp_profile: String,
     /// Where networks get their addresses: `base` and `size` each.
     pub default_address_pools: Value,
     /// Options of the runtime, as `name=value`.
@@ -159,6 +161,7 @@ impl Default for DaemonOptions {
             default_runtime: "skiff".to_owned(),
             runtimes: Value::Null,
             no_new_privileges: false,
+            seccomp_profile: "builtin".to_owned(),
             default_address_pools: Value::Null,
             exec_opts: Vec::new(),
             features: Value::Null,

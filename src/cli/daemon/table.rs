@@ -252,6 +252,12 @@ pub const SETTINGS: &[Setting] = &[
         "Set no-new-privileges by default for new containers",
     )
     .sets(|o, v| o.no_new_privileges = on(v)),
+    Setting::new("seccomp-profile", Kind::Text, "Path to seccomp profile")
+        .default("\"builtin\"")
+        .sets(|o, v| match text(v) {
+            name if name.is_empty() => {}
+            name => o.seccomp_profile = name,
+        }),
     Setting::new(
         "default-address-pool",
         Kind::Pools,

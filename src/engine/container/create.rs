@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::host_config::{self, Host};
 use super::life::{Life, Record};
-use super::{Container, config, mounts};
+use super::{Container, config, mounts, security_opt};
 use crate::api::container::{
     Config, CreateRequest, CreateResponse, MAC_WARNING, NetworkingConfig,
 };
@@ -95,6 +95,7 @@ impl Engine {
         host_config::complete(host_config, host);
         let mut warnings = host_config::check(host_config, host)?;
         warnings.extend(self.host.limit_warnings(host_config));
+        warnings.extend(security_opt::warnings(host_config, &self.host));
         let mounts = mounts::parse(host_config)?;
         warnings.extend(mounts::volume_warnings(config, &mounts));
         Ok((mounts, warnings))

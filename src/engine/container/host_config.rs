@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::devices;
+use super::{devices, security_opt};
 use crate::api::host_config::{HostConfig, RestartPolicy};
 use crate::engine::{Defaults, Error, RUNTIMES, Result};
 use crate::runtime::{caps, defaults};
@@ -76,17 +76,7 @@ pub fn complete(config: &mut HostConfig, host: Host<'_>) {
     if config.pids_limit.is_some_and(|limit| limit <= 0) {
         config.pids_limit = None;
     }
-    if !config.privileged {
-        let list = |paths: &[&str]| {
-            Some(paths.iter().map(|p| p.to_string()).collect())
-        };
-        if config.masked_paths.is_none() {
-            config.masked_paths = list(&defaults::MASKED_PATHS);
-        }
-        if config.readonly_paths.is_none() {
-            config.readonly_paths = list(&defaults::READONLY_PATHS);
-        }
-    }
+    security_opt::complete(config);
 }
 
 /// Refuses what makes no sense, in Docker's words. Returns warnings for
@@ -104,6 +94,7 @@ pub fn check(config: &HostConfig, host: Host<'_>) -> Result<Vec<String>> {
     }
     check_names(config)?;
     check_modes(config)?;
+    security_opt::check(config)?;
     devices::check(config)?;
     Ok(warnings(config))
 }
@@ -309,26 +300,6 @@ fn check_modes(config: &HostConfig) -> Result<()> {
             "invalid cgroup namespace mode: {}",
             config.cgroupns_mode
         )));
-    }
-    for opt in config.security_opt.iter().flatten() {
-        let known = matches!(
-            opt.as_str(),
-            "no-new-privileges"
-                | "no-new-privileges:true"
-                | "no-new-privileges=true"
-                | "no-new-privileges:false"
-                | "no-new-privileges=false"
-                | "seccomp=unconfined"
-                | "seccomp:unconfined"
-                | "seccomp=builtin"
-                | "apparmor=unconfined"
-                | "apparmor:unconfined"
-                | "label=disable"
-                | "label:disable"
-        );
-        if !known {
-            return later("security option", opt);
-        }
     }
     for (what, list) in
         [("link", &config.links), ("volumes from", &config.volumes_from)]

@@ -30,6 +30,7 @@ mod recover;
 mod remove;
 mod resize;
 mod restart;
+pub(super) mod security_opt;
 mod spec;
 mod start;
 mod stats;

@@ -4,14 +4,13 @@
 use std::path::{Path, PathBuf};
 
 use super::life::Record;
-use super::{devices, mounts};
+use super::{devices, mounts, security_opt};
 use crate::api::host_config::{self as api, HostConfig};
 use crate::engine::{Engine, Error, Result};
 use crate::runtime::caps;
 use crate::runtime::defaults;
 use crate::runtime::spec::{
-    Mount, MountKind, Namespace, Propagation, Resources, Rlimit, Root, Seccomp,
-    Spec,
+    Mount, MountKind, Namespace, Propagation, Resources, Rlimit, Root, Spec,
 };
 use crate::units;
 
@@ -38,9 +37,9 @@ impl Engine {
         spec.sysctls.clone_from(&host.sysctls);
         namespaces(&mut spec, record);
         process(&mut spec, record);
-        spec.process.no_new_privileges =
-            self.settings().containers.no_new_privileges;
         security(&mut spec, host);
+        let given = &self.settings().containers;
+        security_opt::apply(&mut spec, host, &self.host, given)?;
         spec.set_shm_size(u64::try_from(host.shm_size).unwrap_or_default());
         add_mounts(&mut spec, record, files);
         devices::add(&mut spec, host)?;
@@ -126,27 +125,10 @@ fn set_variable(env: &mut Vec<String>, var: &str) {
 }
 
 fn security(spec: &mut Spec, host: &HostConfig) {
-    let list = |paths: &Option<Vec<String>>| {
-        paths.iter().flatten().map(PathBuf::from).collect()
-    };
     if host.privileged {
         spec.make_privileged();
     } else {
         spec.process.capabilities = capabilities(host);
-    }
-    spec.masked_paths = list(&host.masked_paths);
-    spec.readonly_paths = list(&host.readonly_paths);
-    for opt in host.security_opt.iter().flatten() {
-        match opt.replace(':', "=").as_str() {
-            "no-new-privileges" | "no-new-privileges=true" => {
-                spec.process.no_new_privileges = true;
-            }
-            "no-new-privileges=false" => {
-                spec.process.no_new_privileges = false;
-            }
-            "seccomp=unconfined" => spec.seccomp = Seccomp::Unconfined,
-            _ => {}
-        }
     }
 }
 

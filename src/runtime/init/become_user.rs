@@ -10,9 +10,11 @@ use super::{Init, failed};
 use crate::runtime::caps::Set;
 use crate::runtime::error::{Result, StartError};
 use crate::runtime::seccomp;
-use crate::runtime::spec::{Rlimit, Seccomp};
+use crate::runtime::seccomp::profile::SPEC_ALLOW;
+use crate::runtime::spec::{Filter, Rlimit, Seccomp};
 use crate::sys::credentials::{self, Capabilities, Limit};
 use crate::sys::fs::{self, Kind, OFlags};
+use crate::sys::seccomp::Instruction;
 use crate::sys::{self, errno, process};
 use crate::users::{self, Lookup};
 
@@ -35,9 +37,15 @@ impl Init<'_> {
         };
         let entered = self.enter_cwd(&cwd, Try::First)?;
         let sets = self.capability_sets()?;
-        let filter = match self.spec.seccomp {
+        let filter = match &self.spec.seccomp {
             Seccomp::Unconfined => None,
-            Seccomp::Default => Some(seccomp::default_filter(Set(sets))),
+            Seccomp::Default => {
+                Some((SPEC_ALLOW, seccomp::default_filter(Set(sets))))
+            }
+            Seccomp::Filter(Filter { flags, code }) => {
+                let code = code.iter().copied().map(Instruction::from);
+                Some((*flags, code.collect()))
+            }
         };
         if process.no_new_privileges {
             credentials::forbid_new_privileges()
@@ -245,8 +253,8 @@ fn late(
     }
 }
 
-fn set_filter(filter: &[sys::seccomp::Instruction]) -> Result<()> {
-    sys::seccomp::set_filter(filter)
+fn set_filter((flags, code): &(u32, Vec<Instruction>)) -> Result<()> {
+    sys::seccomp::set_filter(*flags, code)
         .map_err(late("unable to init seccomp: error loading seccomp filter"))
 }
 

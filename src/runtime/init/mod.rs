@@ -4,6 +4,7 @@
 //! It is a copy of the caller after a clone, so it owns nothing of what
 //! the caller's variables own, and never returns.
 
+mod apparmor;
 mod become_user;
 mod cgroups;
 mod dev;
@@ -180,6 +181,7 @@ impl Init<'_> {
 
     fn carry_out(&mut self, step: &Step) -> Result<()> {
         match step {
+            Step::AppArmor(profile) => apparmor::ask(profile),
             Step::Enter(kind, path) => {
                 let words = format!("join namespace {}", path.display());
                 let file = std::fs::File::open(path)
