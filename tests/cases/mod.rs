@@ -26,6 +26,7 @@ mod pull;
 mod pull_faults;
 mod recovery;
 mod routes;
+mod seccomp;
 mod ssh;
 mod start_body;
 mod stats;

@@ -11,6 +11,7 @@ pub mod host;
 pub mod hostile;
 pub mod image;
 pub mod passed;
+pub mod probe;
 pub mod recorded;
 pub mod registry;
 pub mod secure;
