@@ -7,6 +7,7 @@
 //! loader floor ADDRESS CONNECTIONS SECONDS       drives a bare responder
 //! loader hold  ADDRESS PATH CONNECTIONS          asks once, then stays
 //! loader drip  ADDRESS CONNECTIONS SECONDS       slow heads, a good client
+//! loader life  ADDRESS CONNECTIONS SECONDS       containers, one by one
 //! ```
 //!
 //! ADDRESS is the path of a Unix socket (with or without `unix://`) or a
@@ -17,8 +18,8 @@
 //! fixed answer. `hold` says `held` when each connection has its answer,
 //! and keeps them until its standard input ends. `drip` sends a byte of a
 //! head each second on all connections, anew on those that the server
-//! closes, and measures what a good client sees meanwhile. The result is
-//! one line of `key=value` words.
+//! closes, and measures what a good client sees meanwhile. `life` counts
+//! whole lives of containers. The result is one line of `key=value` words.
 //!
 //! Bounded in connections, time and requests. Without these words (as
 //! `cargo test` runs it) it says so and does nothing. It needs nothing but
@@ -27,6 +28,7 @@
 
 mod address;
 mod floor;
+mod life;
 mod many;
 mod tally;
 
@@ -69,6 +71,10 @@ fn main() -> ExitCode {
         ["drip", address, connections, seconds] => {
             Plan::parse(address, "/_ping", connections, seconds)
                 .and_then(|plan| many::drip(&plan))
+        }
+        ["life", address, connections, seconds] => {
+            Plan::parse(address, "/containers", connections, seconds)
+                .and_then(|plan| plan.drive(life::drive_life))
         }
         _ => {
             println!("loader: skipped (it is run by scripts/bench)");
@@ -181,7 +187,7 @@ fn drive_one(plan: &Plan, mut stream: Stream, most: u64) -> Tally {
         let now = Instant::now();
         match answered {
             Ok(true) => tally.count(now - before),
-            Ok(false) => tally.fail("the status is not 200"),
+            Ok(false) => tally.fail("the status is not 2xx"),
             Err(error) => {
                 // The connection is of no more use.
                 tally.fail(&error.to_string());
@@ -210,7 +216,7 @@ fn drive_fresh(plan: &Plan, first: Stream, most: u64) -> Tally {
         let now = Instant::now();
         match answered {
             Ok(true) => tally.count(now - before),
-            Ok(false) => tally.fail("the status is not 200"),
+            Ok(false) => tally.fail("the status is not 2xx"),
             Err(error) => tally.fail(&error.to_string()),
         }
         before = now;
@@ -219,7 +225,8 @@ fn drive_fresh(plan: &Plan, first: Stream, most: u64) -> Tally {
     tally
 }
 
-/// Reads one answer with a length or in chunks; true if it is a 200.
+/// Reads one answer with a length, in chunks, or without a body (204); true
+/// if it tells success.
 fn read_answer(stream: &mut Stream, buffer: &mut Vec<u8>) -> io::Result<bool> {
     buffer.clear();
     let mut piece = [0; 16 * 1024];
@@ -264,12 +271,17 @@ struct Head {
 impl Head {
     fn parse(bytes: &[u8], end: usize) -> Head {
         let text = std::str::from_utf8(&bytes[..end]).unwrap_or("");
+        let is_ok = text.starts_with("HTTP/1.1 2");
         let body = text.split("\r\n").find_map(|line| {
             let (name, value) = line.split_once(':')?;
             let is_length = name.eq_ignore_ascii_case("content-length");
             is_length.then(|| value.trim().parse().ok())?
         });
-        Head { length: end + 4, body, is_ok: text.starts_with("HTTP/1.1 200 ") }
+        let body = match text.starts_with("HTTP/1.1 204 ") {
+            true => Some(0),
+            false => body,
+        };
+        Head { length: end + 4, body, is_ok }
     }
 }
 
