@@ -10,6 +10,7 @@ use super::{completion, container, help, image, system};
 pub static ALL: &[&Command] = &[
     &container::attach::COMMAND,
     &container::create::COMMAND,
+    &container::exec::COMMAND,
     &container::inspect::COMMAND,
     &container::kill::COMMAND,
     &container::logs::COMMAND,

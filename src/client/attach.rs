@@ -40,12 +40,23 @@ impl Client {
             .flag("stderr", to.stderr)
             .text("detachKeys", &to.detach_keys);
         let path = format!("/containers/{}/attach", path_segment(id));
+        self.upgrade(&path, query, "text/plain", Body::Empty)
+    }
+
+    /// Posts a request whose answer is a stream in both directions.
+    pub(super) fn upgrade(
+        &mut self,
+        path: &str,
+        query: Query,
+        kind: &str,
+        body: Body<'_>,
+    ) -> Result<Attached> {
         let headers = [
             ("Connection", "Upgrade"),
-            ("Content-Type", "text/plain"),
+            ("Content-Type", kind),
             ("Upgrade", "tcp"),
         ];
-        let answer = self.call("POST", &path, query, &headers, Body::Empty)?;
+        let answer = self.call("POST", path, query, &headers, body)?;
         let (stream, early) = answer.into_upgraded();
         Ok(Attached { stream, early })
     }

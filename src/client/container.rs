@@ -111,15 +111,7 @@ impl Client {
         platform: &str,
     ) -> Result<CreateResponse> {
         let query = Query::new().text("name", name).text("platform", platform);
-        let body = serde_json::to_vec(request).expect("its keys are strings");
-        let json = [("Content-Type", "application/json")];
-        let body = Body::Bytes(&body);
-        let path = "/containers/create";
-        let mut answer = self.call("POST", path, query, &json, body)?;
-        let bytes =
-            answer.read_to_limit(LONGEST_ANSWER).map_err(Error::Http)?;
-        self.kept = answer.finish();
-        decode(&bytes)
+        decode(&self.post_json("/containers/create", query, request)?)
     }
 
     /// Returns all that is known of a container.

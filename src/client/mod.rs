@@ -10,6 +10,7 @@ mod attach;
 mod container;
 mod dial;
 mod error;
+mod exec;
 mod frames;
 mod host;
 mod image;
@@ -18,6 +19,8 @@ mod query;
 mod system;
 
 use std::io::Read;
+
+use serde::Serialize;
 
 use crate::api;
 use crate::http::client::{
@@ -222,10 +225,29 @@ impl Client {
         decode(&self.bytes("GET", path, query, Body::Empty)?)
     }
 
+    /// Posts JSON, and reads the whole answer.
+    fn post_json(
+        &mut self,
+        path: &str,
+        query: Query,
+        value: &impl Serialize,
+    ) -> Result<Vec<u8>> {
+        let json = serde_json::to_vec(value).unwrap_or_default();
+        let (body, kind) = (Body::Bytes(&json), [JSON]);
+        let mut response = self.call("POST", path, query, &kind, body)?;
+        let bytes =
+            response.read_to_limit(LONGEST_ANSWER).map_err(Error::Http)?;
+        self.kept = response.finish();
+        Ok(bytes)
+    }
+
     fn post(&mut self, path: &str, query: Query) -> Result<()> {
         self.bytes("POST", path, query, Body::Empty).map(drop)
     }
 }
+
+/// The header of a body that is JSON.
+const JSON: (&str, &str) = ("Content-Type", "application/json");
 
 /// What the client calls itself.
 const USER_AGENT: &str =

@@ -10,6 +10,7 @@
 mod container;
 mod error;
 mod events;
+mod exec;
 mod filters;
 mod host;
 mod identity;
@@ -31,6 +32,7 @@ pub use container::{
 };
 pub use error::{Error, Kind, Result};
 pub use events::{EventQuery, EventStream, NextEvents};
+pub use exec::{ExecOptions, StartedExec};
 pub use filters::Filters;
 pub use image::{Force, ImageListOptions, ImportOptions, Pull, PullOptions};
 pub use metrics::{Action, BOUNDS, Measures, Timed};
@@ -51,6 +53,7 @@ pub struct Engine {
     store: Store,
     events: events::Events,
     containers: container::Index,
+    execs: exec::Index,
     networks: network::Networks,
     pulls: image::Pulls,
     metrics: metrics::Metrics,
@@ -86,6 +89,7 @@ impl Engine {
             identity,
             events: events::Events::default(),
             containers: container::Index::default(),
+            execs: exec::Index::default(),
             networks,
             pulls: image::Pulls::new(settings.registries()),
             metrics: metrics::Metrics::default(),

@@ -2,6 +2,7 @@
 //! until the program runs.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use super::cgroup::{self, Group, Kind, Layout};
 use super::channel::{Channel, Message, Received};
@@ -86,7 +87,7 @@ pub fn create_with(
         undo = Some(RemoveGroup(&group));
     }
     let (ours, theirs) = Channel::pair().map_err(failed("socketpair"))?;
-    let _restore = enter_pid_namespace(&plan)?;
+    let _restore = enter_pid_namespace(plan.pid_namespace.as_deref())?;
     let (side, joins) = clone_init(&plan, &group, features)?;
     let child = match side {
         Side::Parent(child) => child,
@@ -98,6 +99,7 @@ pub fn create_with(
             group: &group,
             joins,
             features,
+            joining: None,
         }),
     };
     std::mem::forget(undo);
@@ -296,7 +298,7 @@ fn make_group(
 }
 
 /// Clones the init; tells whether it must join its group by itself.
-fn clone_init(
+pub(super) fn clone_init(
     plan: &Plan,
     group: &Group,
     features: Features,
@@ -326,7 +328,7 @@ fn clone_init(
 }
 
 /// Puts the caller's later children back into its own pid namespace.
-struct RestorePid(OwnedFd);
+pub(super) struct RestorePid(OwnedFd);
 
 impl Drop for RestorePid {
     fn drop(&mut self) {
@@ -335,22 +337,26 @@ impl Drop for RestorePid {
     }
 }
 
-fn enter_pid_namespace(plan: &Plan) -> Result<Option<RestorePid>> {
-    let Some(path) = &plan.pid_namespace else { return Ok(None) };
-    let open = |path: &std::path::Path| {
+/// Has the caller's next child be born into a pid namespace, until the
+/// returned guard is dropped.
+pub(super) fn enter_pid_namespace(
+    path: Option<&Path>,
+) -> Result<Option<RestorePid>> {
+    let Some(path) = path else { return Ok(None) };
+    let open = |path: &Path| {
         std::fs::File::open(path)
             .map(OwnedFd::from)
             .map_err(|e| sys::Error::from_io(format!("open({path:?})"), &e))
             .map_err(failed(format!("join namespace {}", path.display())))
     };
-    let own = open(std::path::Path::new("/proc/self/ns/pid"))?;
+    let own = open(Path::new("/proc/self/ns/pid"))?;
     let other = open(path)?;
     process::enter_namespace(other, Namespaces::PID)
         .map_err(failed(format!("join namespace {}", path.display())))?;
     Ok(Some(RestorePid(own)))
 }
 
-fn failed(
+pub(super) fn failed(
     words: impl std::fmt::Display,
 ) -> impl FnOnce(sys::Error) -> StartError {
     move |error| {
@@ -361,7 +367,7 @@ fn failed(
 
 /// Whether overlayfs works with directories at `dir`: proven by a real
 /// mount that is gone when this returns.
-pub fn probe_overlay(dir: &std::path::Path) -> sys::Result<()> {
+pub fn probe_overlay(dir: &Path) -> sys::Result<()> {
     let builder = mount::Builder::open(c"overlay")?;
     for (key, name) in
         [("lowerdir", "lower"), ("upperdir", "upper"), ("workdir", "work")]

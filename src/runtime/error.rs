@@ -14,6 +14,9 @@ const RUNTIME: &str = "failed to create task for container: failed to create \
 /// The words behind them once it is about the container's process.
 const PROCESS: &str = "unable to start container process: ";
 
+/// The same for a further program of a running container.
+const EXEC: &str = "OCI runtime exec failed: exec failed: ";
+
 /// The words added where a directory meets a file.
 const MISMATCH: &str = ": Are you trying to mount a directory onto a file (or \
     vice-versa)? Check if the specified host path exists and is the expected \
@@ -108,6 +111,14 @@ impl StartError {
             message: message.to_string(),
             detail: String::new(),
         }
+    }
+
+    /// Makes the error of a further program from that of a container.
+    pub fn of_exec(mut self) -> StartError {
+        if let Some(rest) = self.message.strip_prefix(RUNTIME) {
+            self.message = format!("{EXEC}{rest}");
+        }
+        self
     }
 
     /// Adds the failed system call, for the log.

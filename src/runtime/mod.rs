@@ -26,6 +26,7 @@ mod create;
 pub mod defaults;
 pub mod devices;
 pub mod error;
+pub mod exec;
 pub mod exit;
 pub mod features;
 mod init;
@@ -38,5 +39,6 @@ pub use create::{
     Creating, Running, Stdio, create, create_with, probe_overlay,
 };
 pub use error::{Result, StartError, StartErrorKind};
+pub use exec::{Executing, Program, Step, exec};
 pub use exit::Ended;
 pub use spec::Spec;

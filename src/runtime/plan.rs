@@ -53,6 +53,15 @@ pub enum Step {
         /// Width.
         cols: u16,
     },
+    /// Make a terminal in the devpts of the container that was joined.
+    Terminal {
+        /// Height.
+        rows: u16,
+        /// Width.
+        cols: u16,
+    },
+    /// Join the cgroup and the namespaces of a running container.
+    Join,
     /// Make the working directory.
     MakeCwd(PathBuf),
     /// Set a kernel parameter (its path below `/proc/sys`).
@@ -124,6 +133,34 @@ pub fn plan(spec: &Spec) -> Result<Plan> {
         steps: steps(spec),
         args: c_strings(&spec.process.args, "args")?,
         env: c_strings(&spec.process.env, "env")?,
+    })
+}
+
+/// Makes the plan of a further program in a running container: limits and
+/// profile are set while the host's `/proc` is still there.
+pub fn exec_plan(spec: &Spec) -> Result<Plan> {
+    let process = &spec.process;
+    if process.args.is_empty() {
+        return Err(StartError::create("no command specified"));
+    }
+    let mut steps = Vec::new();
+    if !process.apparmor.is_empty() {
+        steps.push(Step::AppArmor(process.apparmor.clone()));
+    }
+    steps.extend(process.rlimits.iter().cloned().map(Step::Limit));
+    steps.extend(process.oom_score_adj.map(Step::OomScore));
+    steps.push(Step::Join);
+    if let Some((rows, cols)) = spec.tty {
+        steps.push(Step::Terminal { rows, cols });
+    }
+    steps.push(Step::Keyring);
+    steps.push(Step::Become);
+    Ok(Plan {
+        clone: Namespaces::default(),
+        pid_namespace: None,
+        steps,
+        args: c_strings(&process.args, "args")?,
+        env: c_strings(&process.env, "env")?,
     })
 }
 

@@ -59,6 +59,9 @@ pub struct Spec {
     pub sysctls: BTreeMap<String, String>,
     /// The system call filter.
     pub seccomp: Seccomp,
+    /// The capabilities that [`Seccomp::Default`] is made for, if not those
+    /// of the process: a further program that has more than its container.
+    pub filter_for: Option<Vec<String>>,
     /// Whether the program dies when the process that created it dies.
     pub die_with_parent: bool,
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::handlers::absent::{self, unbuilt};
 use super::handlers::{
-    attach, container, debug, events, image, image_create, logs, metrics, ping,
-    plugin, start, stats, swarm, system, wait,
+    attach, container, debug, events, exec, image, image_create, logs, metrics,
+    ping, plugin, start, stats, swarm, system, wait,
 };
 use super::route::Access::{self, Control, Full, Read};
 use super::route::Method::{self, Delete, Get, Head, Post, Put};
@@ -79,7 +79,7 @@ pub static ROUTES: &[Line] = &[
     get("/containers/{id*}/archive", Full, "ContainerArchive", unbuilt),
     put("/containers/{id*}/archive", Full, "PutContainerArchive", unbuilt),
     post("/containers/{id*}/copy", Full, "ContainerCopy", unbuilt).until(23),
-    post("/containers/{id*}/exec", Full, "ContainerExec", unbuilt),
+    post("/containers/{id*}/exec", Full, "ContainerExec", exec::create),
     get(
         "/containers/{id*}/checkpoints",
         Read,
@@ -100,9 +100,9 @@ pub static ROUTES: &[Line] = &[
     ),
     delete("/containers/{id*}", Full, "ContainerDelete", container::remove),
     // Programs started in running containers.
-    get("/exec/{id*}/json", Read, "ExecInspect", absent::exec),
-    post("/exec/{id*}/start", Full, "ExecStart", absent::exec),
-    post("/exec/{id*}/resize", Control, "ExecResize", absent::exec),
+    get("/exec/{id*}/json", Read, "ExecInspect", exec::inspect),
+    post("/exec/{id*}/start", Full, "ExecStart", exec::start),
+    post("/exec/{id*}/resize", Control, "ExecResize", exec::resize),
     // Images.
     get("/images/json", Read, "ImageList", image::list),
     get("/images/viz", Read, "ImageViz", absent::viz),

@@ -74,15 +74,15 @@ impl Attached {
         asked: Attach,
         manners: Manners,
     ) -> Attached {
-        let (framing, keys) = match manners.terminal {
-            true => (Framing::Raw, asked.detach_keys),
+        let keys = match manners.terminal {
+            true => asked.detach_keys,
             // Without a terminal the keys could be bytes of a file.
-            false => (asked.framing, Vec::new()),
+            false => Vec::new(),
         };
         let mut attached = Attached {
             socket,
             streams: asked.streams,
-            framing,
+            framing: asked.framing,
             scanner: Scanner::new(keys),
             queue: asked.greeting,
             sent: 0,
@@ -96,9 +96,13 @@ impl Attached {
     /// Sends a piece of output, or keeps it until the client takes it.
     /// `framed` is the piece behind room for a frame's head.
     pub(super) fn deliver(&mut self, stream: Stream, framed: &[u8]) {
-        if !self.takes(stream) {
-            return;
+        if self.takes(stream) {
+            self.tell(framed);
         }
+    }
+
+    /// As [`Attached::deliver`], whichever streams the client wants.
+    pub(super) fn tell(&mut self, framed: &[u8]) {
         let mut bytes = match self.framing {
             Framing::Raw => &framed[frame::HEAD..],
             Framing::Multiplexed => framed,
@@ -248,9 +252,13 @@ mod tests {
 
     fn attach(streams: Streams, manners: Manners) -> (UnixStream, Attached) {
         let (near, far) = UnixStream::pair().unwrap();
+        let framing = match manners.terminal {
+            true => Framing::Raw,
+            false => Framing::Multiplexed,
+        };
         let asked = Attach {
             streams,
-            framing: Framing::Multiplexed,
+            framing,
             detach_keys: vec![16, 17],
             greeting: Vec::new(),
         };
@@ -266,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn output_has_frames_only_without_a_terminal() {
+    fn output_is_framed_as_asked() {
         for (manners, expected) in
             [(PIPES, framed("hi")), (TERMINAL, b"hi".to_vec())]
         {

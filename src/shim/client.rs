@@ -8,13 +8,19 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use super::channel::{self, Message, OLDEST, Received, Receiver, VERSION};
-use super::message::{Attach, Exit, Framing, Reply, Request, State, Streams};
+use super::message::{
+    Attach, ExecState, Exit, Framing, Reply, Request, StartExec, State, Streams,
+};
 use super::{Error, launch, record};
 use crate::sys::socket;
 
 /// How long a monitor may take for an answer: its loop never waits, but the
 /// machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the start of a program beside the container's own may take: its
+/// working directory may lie on a slow file system.
+const EXEC_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A client's connection, on its way to the monitor.
 #[derive(Debug)]
@@ -26,7 +32,7 @@ pub struct Attachment {
     pub early: Vec<u8>,
     /// What it takes part in.
     pub streams: Streams,
-    /// How it gets output; with a terminal it is always [`Framing::Raw`].
+    /// How it gets output.
     pub framing: Framing,
     /// The keys that end a terminal's attachment; empty: none do.
     pub detach_keys: Vec<u8>,
@@ -36,19 +42,59 @@ pub struct Attachment {
 }
 
 impl Attachment {
+    fn asked(&self) -> Attach {
+        Attach {
+            streams: self.streams,
+            framing: self.framing,
+            detach_keys: self.detach_keys.clone(),
+            greeting: self.greeting.clone(),
+        }
+    }
+
     pub(super) fn send(
         &self,
         to: &UnixStream,
         version: u16,
     ) -> Result<(), Error> {
-        let request = Request::Attach(Attach {
-            streams: self.streams,
-            framing: self.framing,
-            detach_keys: self.detach_keys.clone(),
-            greeting: self.greeting.clone(),
-        });
+        let request = Request::Attach(self.asked());
         let fds = [self.socket.as_fd()];
         channel::send(to, version, &request, &self.early, &fds, PATIENCE)
+    }
+}
+
+/// Begins a program beside the container's own; returns once it runs. A
+/// client that is to be attached to it is handed over, also if it fails:
+/// then it is told on its output.
+pub fn exec(
+    run_dir: &Path,
+    start: StartExec,
+    attachment: Option<&Attachment>,
+) -> Result<ExecState, Error> {
+    let mut connection = Connection::open(run_dir)?;
+    let start = Box::new(start);
+    let attach = attachment.map(Attachment::asked).unwrap_or_default();
+    let early = attachment.map_or(&[][..], |client| &client.early);
+    let fds: Vec<_> =
+        attachment.iter().map(|client| client.socket.as_fd()).collect();
+    let request = Request::Exec { start, attach };
+    let (socket, version) = (&connection.socket, connection.version);
+    channel::send(socket, version, &request, early, &fds, PATIENCE)?;
+    match connection.receive_within(EXEC_PATIENCE)?.parse()? {
+        Reply::Exec { exec } => Ok(exec),
+        Reply::Failed { error } => Err(Error::Start(error)),
+        Reply::Refused { message } => Err(Error::Refused(message)),
+        other => Err(Error::Protocol(format!("unexpected {other:?}"))),
+    }
+}
+
+/// Asks what has become of a program beside the container's own.
+pub fn exec_state(run_dir: &Path, id: &str) -> Result<ExecState, Error> {
+    let mut connection = Connection::open(run_dir)?;
+    connection.send(&Request::ExecState { id: id.to_string() })?;
+    match connection.receive()?.parse()? {
+        Reply::Exec { exec } => Ok(exec),
+        Reply::Refused { message } => Err(Error::Refused(message)),
+        other => Err(Error::Protocol(format!("unexpected {other:?}"))),
     }
 }
 
@@ -59,14 +105,26 @@ pub fn attach(run_dir: &Path, attachment: Attachment) -> Result<(), Error> {
     connection.confirmed()
 }
 
-/// Sets the size of the container's terminal.
-pub fn resize(run_dir: &Path, rows: u16, cols: u16) -> Result<(), Error> {
-    Connection::open(run_dir)?.call(&Request::Resize { rows, cols })
+/// Sets the size of the terminal of the container, or of an exec in it.
+pub fn resize(
+    run_dir: &Path,
+    exec: Option<&str>,
+    rows: u16,
+    cols: u16,
+) -> Result<(), Error> {
+    let exec = exec.unwrap_or_default().to_string();
+    Connection::open(run_dir)?.call(&Request::Resize { rows, cols, exec })
 }
 
-/// Sends a signal to the container's first process.
-pub fn signal(run_dir: &Path, number: i32) -> Result<(), Error> {
-    Connection::open(run_dir)?.call(&Request::Signal { number })
+/// Sends a signal to the first process of the container, or of an exec in
+/// it.
+pub fn signal(
+    run_dir: &Path,
+    exec: Option<&str>,
+    number: i32,
+) -> Result<(), Error> {
+    let exec = exec.unwrap_or_default().to_string();
+    Connection::open(run_dir)?.call(&Request::Signal { number, exec })
 }
 
 /// Freezes all processes of the container.
@@ -152,6 +210,11 @@ pub struct Monitor {
 pub enum Report {
     /// Nothing new.
     Nothing,
+    /// A program beside the container's own has ended.
+    Exec(ExecState),
+    /// A client has pressed its detach keys: of an exec, or (empty) of the
+    /// container itself.
+    Detached(String),
     /// The container has ended; its output is drained and logged.
     Exit(Exit),
     /// The monitor has released everything, or died. Nothing comes after.
@@ -173,6 +236,10 @@ impl Monitor {
             match self.receiver.receive(&self.socket) {
                 Ok(Received::Message(message)) => match message.parse() {
                     Ok(Reply::Exit { exit }) => return Report::Exit(exit),
+                    Ok(Reply::Exec { exec }) => return Report::Exec(exec),
+                    Ok(Reply::Detached { exec }) => {
+                        return Report::Detached(exec);
+                    }
                     // Of a newer version.
                     Ok(_) => {}
                     Err(_) => return Report::Gone,
@@ -239,7 +306,11 @@ impl Connection {
     }
 
     fn receive(&mut self) -> Result<Message, Error> {
-        let deadline = Instant::now() + PATIENCE;
+        self.receive_within(PATIENCE)
+    }
+
+    fn receive_within(&mut self, patience: Duration) -> Result<Message, Error> {
+        let deadline = Instant::now() + patience;
         let message = self.receiver.wait(self.socket.as_fd(), deadline)?;
         message.ok_or(Error::Gone)
     }

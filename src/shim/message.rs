@@ -77,6 +77,21 @@ pub(super) struct Attach {
     pub greeting: Vec<u8>,
 }
 
+/// All that a monitor needs to begin a program beside the container's own.
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
+#[serde(default)]
+pub struct StartExec {
+    /// The id of the exec.
+    pub id: String,
+    /// What the daemon keeps with it, for a later one.
+    pub label: String,
+    /// The program: of it only the process, the terminal and the filter
+    /// count.
+    pub spec: Spec,
+    /// What its standard input is.
+    pub stdin: Stdin,
+}
+
 /// From the daemon. `Start` and `Proceed` come over the start socket only,
 /// `Attach` over both.
 #[derive(Clone, Debug, Serialize)]
@@ -86,12 +101,27 @@ pub(super) enum Request {
     Proceed,
     Attach(Attach),
     Monitor,
+    /// Of the container's terminal, or that of an exec.
     Resize {
         rows: u16,
         cols: u16,
+        exec: String,
     },
+    /// To the container's first process, or to an exec's.
     Signal {
         number: i32,
+        exec: String,
+    },
+    /// Begin a program beside the container's own. The client that is
+    /// attached to it comes beside, if there is one.
+    Exec {
+        start: Box<StartExec>,
+        /// How that client is attached.
+        attach: Attach,
+    },
+    /// Tell what has become of one.
+    ExecState {
+        id: String,
     },
     Pause,
     Resume,
@@ -117,10 +147,19 @@ impl FromJson for Request {
             "resize" => Request::Resize {
                 rows: json::field(&mut value, "rows")?,
                 cols: json::field(&mut value, "cols")?,
+                exec: optional(&mut value, "exec")?,
             },
             "signal" => {
                 let number = json::field(&mut value, "number")?;
-                Request::Signal { number }
+                let exec = optional(&mut value, "exec")?;
+                Request::Signal { number, exec }
+            }
+            "exec" => Request::Exec {
+                start: Box::new(json::field(&mut value, "start")?),
+                attach: json::field(&mut value, "attach")?,
+            },
+            "exec_state" => {
+                Request::ExecState { id: json::field(&mut value, "id")? }
             }
             "pause" => Request::Pause,
             "resume" => Request::Resume,
@@ -145,6 +184,10 @@ pub(super) enum Reply {
     State { state: State },
     /// The container has ended.
     Exit { exit: Exit },
+    /// A program beside the container's own has begun, or has ended.
+    Exec { exec: ExecState },
+    /// A client has pressed its detach keys.
+    Detached { exec: String },
     /// What was asked for is done.
     Done,
     /// It is not, and why.
@@ -174,6 +217,8 @@ impl FromJson for Reply {
             "failed" => Reply::Failed { error: json::field(from, "error")? },
             "state" => Reply::State { state: json::field(from, "state")? },
             "exit" => Reply::Exit { exit: json::field(from, "exit")? },
+            "exec" => Reply::Exec { exec: json::field(from, "exec")? },
+            "detached" => Reply::Detached { exec: optional(from, "exec")? },
             "done" => Reply::Done,
             "refused" => {
                 Reply::Refused { message: json::field(from, "message")? }
@@ -182,6 +227,10 @@ impl FromJson for Reply {
         };
         Ok(())
     }
+}
+
+fn optional(value: &mut Value, name: &str) -> json::Result<String> {
+    json::from_value(json::take(value, name))
 }
 
 /// A running container, as its monitor knows it; also `state.json`.
@@ -203,6 +252,24 @@ pub struct State {
     pub shim_pid: i32,
     /// When the program began.
     pub started_at: Timestamp,
+    /// The programs beside it, for a daemon that comes anew.
+    pub execs: Vec<ExecState>,
+}
+
+/// A program beside the container's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
+#[serde(default)]
+pub struct ExecState {
+    /// The id of the exec.
+    pub id: String,
+    /// What the daemon keeps with it, for a later one.
+    pub label: String,
+    /// Its process.
+    pub pid: i32,
+    /// Its exit code, once it has ended.
+    pub exit_code: Option<i32>,
+    /// When it ended.
+    pub ended_at: Timestamp,
 }
 
 /// How a container ended; also `exit.json`.
@@ -231,7 +298,7 @@ mod tests {
     fn what_is_unknown_is_passed_over() {
         let json = "{\"request\":\"resize\",\"rows\":2,\"cols\":3,\"dpi\":4}";
         let request: Request = json::from_slice(json.as_bytes()).unwrap();
-        assert!(matches!(request, Request::Resize { rows: 2, cols: 3 }));
+        assert!(matches!(request, Request::Resize { rows: 2, cols: 3, .. }));
         let json = "{\"request\":\"checkpoint\",\"dir\":\"/x\"}";
         let request: Request = json::from_slice(json.as_bytes()).unwrap();
         assert!(matches!(request, Request::Unknown));

@@ -25,8 +25,9 @@
 //!
 //! Daemon's side: `client.rs` (calls over the control socket) and
 //! `launch.rs` (start). Monitor's side: `role.rs` (entry, start),
-//! `service.rs` (the loop), `attached.rs` (one client), `input.rs` (the
-//! program's standard input), `output.rs` (its outputs). Both: `message.rs`,
+//! `service.rs` (the loop), `session.rs` (a program's streams),
+//! `exec.rs` (programs beside the container's own), `attached.rs` (one
+//! client), `input.rs` (a standard input), `output.rs` (its outputs). Both: `message.rs`,
 //! `channel.rs`, `record.rs`, `frame.rs`, `detach.rs`.
 
 use std::fmt;
@@ -41,6 +42,7 @@ mod attached;
 mod channel;
 mod client;
 pub mod detach;
+mod exec;
 pub mod frame;
 mod input;
 mod launch;
@@ -49,14 +51,17 @@ mod output;
 mod record;
 mod role;
 mod service;
+mod session;
 
 pub use channel::{OLDEST, VERSION};
 pub use client::{
-    Attachment, Gone, Monitor, Report, attach, pause, reconnect, resize,
-    resume, signal,
+    Attachment, Gone, Monitor, Report, attach, exec, exec_state, pause,
+    reconnect, resize, resume, signal,
 };
 pub use launch::{Created, Launch, spawn};
-pub use message::{Exit, Framing, Start, State, Stdin, Streams};
+pub use message::{
+    ExecState, Exit, Framing, Start, StartExec, State, Stdin, Streams,
+};
 pub use record::{boot_id, start_time};
 pub use role::main;
 

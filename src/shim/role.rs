@@ -12,19 +12,21 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::channel::{Received, Receiver, VERSION};
-use super::input::Input;
-use super::message::{Exit, Reply, Request, Start, State, Stdin};
-use super::output::{Output, Piece};
+use super::exec::Execs;
+use super::message::{Exit, Reply, Request, Start, State};
+use super::output::Piece;
 use super::service::{Connection, Container, Service, answer};
+use super::session::{Kind, Session};
 use super::{Error, ROLE, note, record};
-use crate::logs::{self, Writer};
+use crate::logs::Writer;
 use crate::runtime::cgroup::{self, Layout};
 use crate::runtime::features::{self, Features};
 use crate::runtime::spec::Namespace;
-use crate::runtime::{self, Ended, Running, StartError};
+use crate::runtime::{
+    self, Ended, Executing, Running, Spec, StartError, Stdio,
+};
 use crate::sys::poll::{self, PollFd, PollFlags};
 use crate::sys::sigset::{self, Signals};
-use crate::sys::stream::{open_pipe, open_terminal_peer, set_nonblocking};
 use crate::sys::{self, memory, session, socket};
 use crate::time::Timestamp;
 
@@ -140,7 +142,8 @@ impl Daemon {
                     Request::Proceed => return Ok(()),
                     Request::Attach(asked) => {
                         if let Some(socket) = message.fds.pop() {
-                            service.attach(socket, asked, &message.payload);
+                            let early = &message.payload;
+                            service.session.attach(socket, asked, early);
                         }
                     }
                     _ => {}
@@ -168,7 +171,11 @@ fn make(
     daemon: &mut Daemon,
 ) -> Result<(Running, Option<OwnedFd>, Service), Error> {
     record::clear(&start.run_dir);
-    let (stdio, streams) = open_streams(start)?;
+    let kind = match start.spec.tty {
+        Some(_) => Kind::Terminal,
+        None => Kind::Pipes,
+    };
+    let (stdio, mut session) = Session::open(kind, start.stdin)?;
     let mut creating =
         runtime::create(&start.spec, stdio).map_err(Error::Start)?;
     let pid = creating.pid();
@@ -187,7 +194,9 @@ fn make(
     for warning in creating.warnings() {
         note(warning);
     }
-    let terminal = creating.take_console();
+    if let Some(master) = creating.take_console() {
+        session.set_terminal(master)?;
+    }
     let mut service = Service {
         state: State {
             version: VERSION,
@@ -196,8 +205,14 @@ fn make(
             shim_pid: std::process::id() as i32,
             ..State::default()
         },
+        log,
+        session,
+        execs: Execs::default(),
         listener: Some(listener),
-        ..assemble(start.stdin, log, streams, terminal)?
+        connections: Vec::new(),
+        connected: 0,
+        piece: Piece::new(),
+        stirred: true,
     };
     // Overlay syncs its whole file system when its last user goes. What is
     // mounted volatile does not, and for the others this descriptor puts it
@@ -224,67 +239,6 @@ fn make(
             Err(error)
         }
     }
-}
-
-/// The monitor's ends of the program's streams; without a terminal.
-struct Streams {
-    input: Option<OwnedFd>,
-    outputs: Vec<Output>,
-}
-
-fn open_streams(start: &Start) -> Result<(runtime::Stdio, Streams), Error> {
-    if start.spec.tty.is_some() {
-        let streams = Streams { input: None, outputs: Vec::new() };
-        return Ok((runtime::Stdio::Terminal, streams));
-    }
-    let (stdin, input) = match start.stdin {
-        Stdin::Closed => (open_null()?, None),
-        Stdin::Open | Stdin::Once => {
-            let (reader, writer) = open_pipe().map_err(Error::System)?;
-            set_nonblocking(&writer).map_err(Error::System)?;
-            (reader, Some(writer))
-        }
-    };
-    let (out, stdout) = open_pipe().map_err(Error::System)?;
-    let (err, stderr) = open_pipe().map_err(Error::System)?;
-    let outputs = vec![
-        Output::new(out, logs::Stream::Stdout)?,
-        Output::new(err, logs::Stream::Stderr)?,
-    ];
-    let stdio = runtime::Stdio::Files { stdin, stdout, stderr };
-    Ok((stdio, Streams { input, outputs }))
-}
-
-/// Puts together what the loop works with.
-fn assemble(
-    stdin: Stdin,
-    log: Writer,
-    streams: Streams,
-    terminal: Option<OwnedFd>,
-) -> Result<Service, Error> {
-    let Streams { mut input, mut outputs } = streams;
-    let mut peer = None;
-    if let Some(master) = &terminal {
-        peer = open_terminal_peer(master).ok();
-        if stdin != Stdin::Closed {
-            input = Some(copy(master)?);
-        }
-        outputs.push(Output::new(copy(master)?, logs::Stream::Stdout)?);
-    }
-    Ok(Service {
-        state: State::default(),
-        log,
-        stdin,
-        input: Input::new(input),
-        outputs,
-        terminal,
-        peer,
-        attached: Vec::new(),
-        listener: None,
-        connections: Vec::new(),
-        piece: Piece::new(),
-        stirred: true,
-    })
 }
 
 fn listen(run_dir: &Path) -> Result<UnixListener, Error> {
@@ -316,7 +270,8 @@ fn settle(
             note(&error.to_string());
         }
     }
-    service.peer = None;
+    service.execs.end();
+    service.session.let_terminal_end();
     service.drain(DRAIN_PATIENCE);
     let exit = Exit {
         code: ended.code,
@@ -399,6 +354,10 @@ impl Container for Watched {
     fn resume(&self) -> Result<(), String> {
         self.running.cgroup.thaw().map_err(|e| e.to_string())
     }
+
+    fn exec(&self, spec: &Spec, stdio: Stdio) -> runtime::Result<Executing> {
+        runtime::exec(spec, &self.running, stdio)
+    }
 }
 
 /// Leaves the daemon's cgroup, so that ending its service does not end the
@@ -423,18 +382,4 @@ fn open_netns(pid: i32) -> Result<OwnedFd, Error> {
             Err(Error::System(sys::Error::from_io(call, &e)))
         }
     }
-}
-
-fn open_null() -> Result<OwnedFd, Error> {
-    match File::open("/dev/null") {
-        Ok(file) => Ok(file.into()),
-        Err(e) => {
-            Err(Error::System(sys::Error::from_io("open(\"/dev/null\")", &e)))
-        }
-    }
-}
-
-fn copy(fd: &OwnedFd) -> Result<OwnedFd, Error> {
-    fd.try_clone()
-        .map_err(|e| Error::System(sys::Error::from_io("fcntl(F_DUPFD)", &e)))
 }

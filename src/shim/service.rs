@@ -6,20 +6,19 @@
 //! back, and sleeps on. Nothing in it waits for a peer.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
-use super::attached::{Attached, LIMIT, Manners, Taken};
 use super::channel::{self, Message, Received, Receiver, VERSION};
-use super::input::Input;
-use super::message::{Attach, Exit, Reply, Request, State, Stdin};
-use super::output::{Output, Piece};
+use super::exec::{self, Execs};
+use super::message::{Exit, Reply, Request, State};
+use super::output::Piece;
+use super::session::{Part, Session};
 use super::{Error, note};
 use crate::logs;
+use crate::runtime::{self, Executing, Spec, Stdio};
 use crate::sys::poll::{self, PollFd, PollFlags};
-use crate::sys::stream::Moved;
-use crate::sys::tty::{self, WindowSize};
 use crate::sys::{memory, session, socket};
 use crate::time::Timestamp;
 
@@ -43,23 +42,22 @@ pub(super) trait Container {
     fn pause(&self) -> Result<(), String>;
     /// Lets them go on.
     fn resume(&self) -> Result<(), String>;
+    /// Begins a further program in the container.
+    fn exec(&self, spec: &Spec, stdio: Stdio) -> runtime::Result<Executing>;
 }
 
 /// What the loop works with.
 pub(super) struct Service {
     pub state: State,
     pub log: logs::Writer,
-    pub stdin: Stdin,
-    pub input: Input,
-    pub outputs: Vec<Output>,
-    /// The terminal's master, for its size.
-    pub terminal: Option<OwnedFd>,
-    /// The terminal's other end, held so that a program that closes its
-    /// terminal and opens it again is not taken for one that has ended.
-    pub peer: Option<OwnedFd>,
-    pub attached: Vec<Attached>,
+    /// The streams of the container's own program.
+    pub session: Session,
+    /// The programs that were executed beside it.
+    pub execs: Execs,
     pub listener: Option<UnixListener>,
     pub connections: Vec<Connection>,
+    /// How many connections there have been.
+    pub connected: u64,
     pub piece: Piece,
     /// Something has happened since memory was last given back.
     pub stirred: bool,
@@ -67,6 +65,8 @@ pub(super) struct Service {
 
 /// A connection of a daemon.
 pub(super) struct Connection {
+    /// Tells it from all others, for an answer that comes later.
+    number: u64,
     socket: UnixStream,
     receiver: Receiver,
     /// Wants to know of the container's end.
@@ -80,7 +80,13 @@ impl Connection {
         socket: UnixStream,
         receiver: Receiver,
     ) -> Connection {
-        Connection { socket, receiver, monitors: true, over: false }
+        Connection { number: 0, socket, receiver, monitors: true, over: false }
+    }
+
+    fn answer(&mut self, reply: &Reply) {
+        if answer(&self.socket, reply, &[]).is_err() {
+            self.over = true;
+        }
     }
 }
 
@@ -89,9 +95,8 @@ impl Connection {
 enum Ready {
     Exit,
     Listener,
-    Input,
-    Output(usize),
-    Attached(usize),
+    Program(Part),
+    Exec(usize, exec::Part),
     Connection(usize),
 }
 
@@ -111,7 +116,11 @@ impl Service {
             };
             for (who, flags) in ready {
                 match who {
-                    Ready::Exit => ended = container.has_ended(),
+                    Ready::Exit => {
+                        // Before Linux 5.3 it stands for all children.
+                        self.execs.reap();
+                        ended = container.has_ended();
+                    }
                     Ready::Listener => self.accept(),
                     Ready::Connection(at) => self.converse(at, container),
                     other => self.stream(other, flags),
@@ -121,42 +130,27 @@ impl Service {
         }
     }
 
-    /// Reads what the program left in its outputs, until they end, nothing
-    /// comes for `patience`, or clients that are far behind would make it
-    /// too much to keep.
+    /// Reads what the programs left in their outputs, until they end, or
+    /// nothing comes for `patience`.
     pub(super) fn drain(&mut self, patience: Duration) {
         let deadline = Instant::now() + patience;
-        while !self.outputs.is_empty() {
-            let mut progress = false;
-            for at in (0..self.outputs.len()).rev() {
-                progress |= self.read_output(at, self.outputs[at].stream);
-            }
-            let behind = self.attached.iter().map(Attached::waiting).max();
-            let now = Instant::now();
-            if now >= deadline || behind.unwrap_or(0) > 4 * LIMIT {
-                note("output is left unread: a process still holds it");
-                break;
-            }
-            if !progress && !self.outputs.is_empty() {
-                let mut fds: Vec<_> = self
-                    .outputs
-                    .iter()
-                    .map(|o| PollFd::new(o, PollFlags::IN))
-                    .collect();
-                let _ = poll::poll(&mut fds, Some(deadline - now));
-            }
-        }
-        self.outputs.clear();
+        let log = Some(&mut self.log);
+        self.session.drain(deadline, &mut self.piece, log);
+        self.execs.drain(deadline, &mut self.piece);
         self.log.close(Timestamp::now());
     }
 
     /// Tells all monitor connections how the container ended.
     pub(super) fn report(&mut self, exit: &Exit) {
-        let reply = Reply::Exit { exit: exit.clone() };
-        for connection in &mut self.connections {
+        self.tell_monitors(&Reply::Exit { exit: exit.clone() });
+    }
+
+    fn tell_monitors(&self, reply: &Reply) {
+        for connection in &self.connections {
             if connection.monitors {
-                // One that does not take it reads the record instead.
-                let _ = answer(&connection.socket, &reply, &[]);
+                // One that does not take it asks again, or reads the
+                // record instead.
+                let _ = answer(&connection.socket, reply, &[]);
             }
         }
     }
@@ -165,7 +159,7 @@ impl Service {
     /// when they have. Ends when all are gone.
     pub(super) fn linger(&mut self) {
         self.part();
-        while !self.attached.is_empty() {
+        while self.session.has_clients() || self.execs.have_clients() {
             match self.wait(None) {
                 Ok(ready) => {
                     for (who, flags) in ready {
@@ -180,9 +174,8 @@ impl Service {
 
     /// Lets those clients go that have got everything.
     pub(super) fn part(&mut self) {
-        for client in &mut self.attached {
-            client.finish();
-        }
+        self.session.part();
+        self.execs.part();
         self.tidy();
     }
 
@@ -204,32 +197,26 @@ impl Service {
         {
             add(Ready::Listener, listener.as_fd(), PollFlags::IN);
         }
-        if let Some(fd) = self.input.waiting() {
-            add(Ready::Input, fd, PollFlags::OUT);
-        }
-        for (at, output) in self.outputs.iter().enumerate() {
-            let full = |a: &Attached| a.is_full(output.stream);
-            if !self.attached.iter().any(full) {
-                add(Ready::Output(at), output.as_fd(), PollFlags::IN);
-            }
-        }
-        let room = self.input.room();
-        for (at, client) in self.attached.iter().enumerate() {
-            if let Some(flags) = client.interest(room) {
-                add(Ready::Attached(at), client.as_fd(), flags);
-            }
-        }
+        self.session.poll_for(&mut |part, fd, flags| {
+            add(Ready::Program(part), fd, flags);
+        });
+        self.execs.poll_for(&mut |at, part, fd, flags| {
+            add(Ready::Exec(at, part), fd, flags);
+        });
         for (at, connection) in self.connections.iter().enumerate() {
             let socket = connection.socket.as_fd();
             add(Ready::Connection(at), socket, PollFlags::IN);
         }
-        if !self.stirred || poll::poll(&mut fds, Some(SETTLING))? == 0 {
-            if std::mem::take(&mut self.stirred) {
+        let wake = self.execs.wake_in();
+        let settles = self.stirred && wake.is_none_or(|wake| wake > SETTLING);
+        let nothing = !settles || poll::poll(&mut fds, Some(SETTLING))? == 0;
+        if nothing {
+            if settles && std::mem::take(&mut self.stirred) {
                 memory::trim_heap();
                 // As late as can be: what runs after this comes back.
                 memory::drop_text();
             }
-            poll::poll(&mut fds, None)?;
+            poll::poll(&mut fds, wake)?;
         }
         self.stirred = true;
         let flags = fds.iter().map(PollFd::revents);
@@ -238,70 +225,18 @@ impl Service {
         Ok(ready)
     }
 
-    /// Moves bytes of the program's streams.
+    /// Moves bytes of the programs' streams.
     fn stream(&mut self, who: Ready, flags: PollFlags) {
         match who {
-            Ready::Input => self.input.flush(),
-            Ready::Output(at) => {
-                // An earlier event of this turn may have removed one.
-                if let Some(output) = self.outputs.get(at) {
-                    let stream = output.stream;
-                    self.read_output(at, stream);
-                }
+            Ready::Program(part) => {
+                let log = Some(&mut self.log);
+                self.session.handle(part, flags, &mut self.piece, log);
             }
-            Ready::Attached(at) => self.serve(at, flags),
+            Ready::Exec(at, part) => {
+                self.execs.handle(at, part, flags, &mut self.piece);
+            }
             _ => {}
         }
-    }
-
-    /// Reads once from an output and passes it on; true if something came.
-    fn read_output(&mut self, at: usize, stream: logs::Stream) -> bool {
-        let len = match self.outputs[at].read(&mut self.piece) {
-            Moved::Bytes(len) => len,
-            Moved::Nothing => return false,
-            Moved::Closed => {
-                self.outputs.remove(at);
-                return true;
-            }
-        };
-        // The log first: it waits for no reader.
-        self.log.feed(stream, self.piece.bytes(len), Timestamp::now());
-        let framed = self.piece.framed(len);
-        for client in &mut self.attached {
-            client.deliver(stream, framed);
-        }
-        true
-    }
-
-    fn serve(&mut self, at: usize, flags: PollFlags) {
-        let client = &mut self.attached[at];
-        if flags.contains(PollFlags::OUT) {
-            client.flush();
-        }
-        if flags.intersects(PollFlags::HUP | PollFlags::ERR) {
-            client.leave();
-        }
-        if flags.contains(PollFlags::IN) && client.is_listening() {
-            let mut input = Vec::new();
-            let taken = client.take_input(&mut input);
-            self.input.write(&input);
-            self.after_input(at, taken);
-        }
-    }
-
-    fn after_input(&mut self, at: usize, taken: Taken) {
-        match taken {
-            Taken::Some => {}
-            Taken::Detach => self.attached[at].finish(),
-            // As Docker: the first client's end is the input's end, else
-            // the client is let go and the input stays for the next.
-            Taken::End if self.closes_with_client() => self.input.end(),
-            Taken::End => self.attached[at].finish(),
-        }
-    }
-
-    fn closes_with_client(&self) -> bool {
-        self.stdin == Stdin::Once && self.terminal.is_none()
     }
 
     fn accept(&mut self) {
@@ -318,7 +253,9 @@ impl Service {
         let own = session::user_id();
         match socket::peer(&socket) {
             Ok(peer) if peer.uid == 0 || peer.uid == own => {
+                self.connected += 1;
                 self.connections.push(Connection {
+                    number: self.connected,
                     socket,
                     receiver: Receiver::default(),
                     monitors: false,
@@ -345,13 +282,13 @@ impl Service {
                 return;
             }
         };
-        let reply = self
-            .handle(at, message, container)
-            .unwrap_or_else(|e| Reply::Refused { message: e.to_string() });
-        let connection = &mut self.connections[at];
-        if answer(&connection.socket, &reply, &[]).is_err() {
-            connection.over = true;
-        }
+        let reply = match self.handle(at, message, container) {
+            Ok(Some(reply)) => reply,
+            // It is answered later.
+            Ok(None) => return,
+            Err(e) => Reply::Refused { message: e.to_string() },
+        };
+        self.connections[at].answer(&reply);
     }
 
     fn handle(
@@ -359,28 +296,40 @@ impl Service {
         at: usize,
         mut message: Message,
         container: &dyn Container,
-    ) -> Result<Reply, Error> {
+    ) -> Result<Option<Reply>, Error> {
         let refused = Error::Refused;
         match message.parse()? {
             Request::Attach(asked) => {
                 let socket = message.fds.pop().ok_or_else(|| {
                     Error::Protocol("no socket came".to_string())
                 })?;
-                self.attach(socket, asked, &message.payload);
+                self.session.attach(socket, asked, &message.payload);
             }
             Request::Monitor => {
                 self.connections[at].monitors = true;
-                return Ok(Reply::State { state: self.state.clone() });
+                let state =
+                    State { execs: self.execs.states(), ..self.state.clone() };
+                return Ok(Some(Reply::State { state }));
             }
-            Request::Resize { rows, cols } => {
-                // Without a terminal there is nothing to do, as in Docker.
-                if let Some(terminal) = &self.terminal {
-                    tty::set_window_size(terminal, WindowSize { rows, cols })
-                        .map_err(Error::System)?;
-                }
+            Request::Resize { rows, cols, exec } => match exec.as_str() {
+                "" => self.session.resize(rows, cols)?,
+                id => self.execs.resize(id, rows, cols)?,
+            },
+            Request::Signal { number, exec } => match exec.as_str() {
+                "" => container.signal(number).map_err(refused)?,
+                id => self.execs.signal(id, number)?,
+            },
+            Request::Exec { start, attach } => {
+                let number = self.connections[at].number;
+                let early = std::mem::take(&mut message.payload);
+                let client = message.fds.pop();
+                let client = client.map(|socket| (socket, attach, early));
+                self.execs.begin(*start, client, number, container)?;
+                return Ok(None);
             }
-            Request::Signal { number } => {
-                container.signal(number).map_err(refused)?;
+            Request::ExecState { id } => {
+                let exec = self.execs.state(&id)?;
+                return Ok(Some(Reply::Exec { exec }));
             }
             Request::Pause => container.pause().map_err(refused)?,
             Request::Resume => container.resume().map_err(refused)?,
@@ -395,34 +344,24 @@ impl Service {
                 ));
             }
         }
-        Ok(Reply::Done)
+        Ok(Some(Reply::Done))
     }
 
-    /// Takes a client over.
-    pub(super) fn attach(
-        &mut self,
-        socket: OwnedFd,
-        asked: Attach,
-        early: &[u8],
-    ) {
-        let manners = Manners {
-            terminal: self.terminal.is_some(),
-            input: self.stdin != Stdin::Closed,
-        };
-        let mut client = Attached::new(socket, asked, manners);
-        let mut input = Vec::new();
-        let mut taken = Taken::Some;
-        if client.is_listening() && !early.is_empty() {
-            taken = client.scan(early, &mut input);
-        }
-        self.attached.push(client);
-        self.input.write(&input);
-        self.after_input(self.attached.len() - 1, taken);
-    }
-
-    /// Drops what is over.
+    /// Tells what has happened to the programs beside, and drops what is
+    /// over.
     fn tidy(&mut self) {
-        self.attached.retain(|client| !client.is_over());
+        self.session.tidy();
+        if std::mem::take(&mut self.session.has_detached) {
+            self.tell_monitors(&Reply::Detached { exec: String::new() });
+        }
+        for (to, reply) in self.execs.tidy(&mut self.piece) {
+            let asked = |c: &&mut Connection| Some(c.number) == to;
+            match self.connections.iter_mut().find(asked) {
+                Some(connection) => connection.answer(&reply),
+                None if to.is_none() => self.tell_monitors(&reply),
+                None => {}
+            }
+        }
         self.connections.retain(|connection| !connection.over);
     }
 }

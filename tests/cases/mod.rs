@@ -11,6 +11,7 @@ mod docker_cli;
 mod dockerd;
 mod dockerd_names;
 mod events;
+mod exec;
 mod gate;
 mod http;
 mod image;

@@ -89,12 +89,12 @@ fn signals_arrive_and_the_signal_is_reported() {
     until("ready", || container.log() == b"ready\n");
     shim::pause(&container.start.run_dir).unwrap();
     shim::resume(&container.start.run_dir).unwrap();
-    shim::signal(&container.start.run_dir, 15).unwrap();
+    shim::signal(&container.start.run_dir, None, 15).unwrap();
     assert_eq!(wait(&mut monitor).code, 7);
 
     let container = Box::new("sleep 1000");
     let (_, mut monitor) = container.run(Vec::new());
-    shim::signal(&container.start.run_dir, 9).unwrap();
+    shim::signal(&container.start.run_dir, None, 9).unwrap();
     let exit = wait(&mut monitor);
     assert_eq!((exit.code, exit.signal), (137, Some(9)));
 }

@@ -113,7 +113,7 @@ impl Drop for Box {
             eprintln!("the monitor's log:\n{}", self.own_log());
         }
         if let Ok((state, monitor)) = shim::reconnect(&self.start.run_dir) {
-            let _ = shim::signal(&self.start.run_dir, 9);
+            let _ = shim::signal(&self.start.run_dir, None, 9);
             until("the monitor is gone", || !alive(state.shim_pid));
             drop(monitor);
         }
@@ -169,7 +169,7 @@ fn wait(monitor: &mut Monitor) -> Exit {
         match monitor.read() {
             Report::Exit(report) => exit = Some(report),
             Report::Gone => break,
-            Report::Nothing => {}
+            Report::Nothing | Report::Exec(_) | Report::Detached(_) => {}
         }
     }
     monitor.reap();

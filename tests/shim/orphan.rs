@@ -158,7 +158,7 @@ fn a_client_never_notices_that_the_daemon_was_killed() {
     read_until(&mut second, "3:three\n");
     // And once more: the end comes while no daemon is there.
     drop(monitor);
-    shim::signal(&container.start.run_dir, 9).unwrap();
+    shim::signal(&container.start.run_dir, None, 9).unwrap();
     assert_eq!(read_all(near), b"");
     let mut exit = None;
     until("the end is recorded", || {

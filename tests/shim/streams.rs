@@ -34,7 +34,7 @@ fn a_terminal_is_resized_detached_from_and_attached_again() {
     let (mut near, attachment) = client(Framing::Multiplexed);
     let (_, mut monitor) = container.run(vec![attachment]);
     read_until(&mut near, "tty:/dev/pts/0\r\n");
-    shim::resize(&container.start.run_dir, 33, 99).unwrap();
+    shim::resize(&container.start.run_dir, None, 33, 99).unwrap();
     near.write_all(b"\n").unwrap();
     read_until(&mut near, "33 99\r\n");
     near.write_all(&[16, 17]).unwrap();

@@ -84,9 +84,17 @@ const PASSED_ON: &[i32] = &[
 const ENDING: &[i32] =
     &[number::HUP, number::INT, number::QUIT, number::TERM, number::WINCH];
 
+/// What we are attached to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    Container,
+    Exec,
+}
+
 /// Our side of an attached container.
 pub struct Relay {
     id: String,
+    of: Of,
     framing: Framing,
     proxy: Proxy,
     signals: Signals,
@@ -125,6 +133,7 @@ impl Relay {
             (framing == Framing::Terminal).then(|| DetachKeys::parse(keys));
         Ok(Relay {
             id: id.to_owned(),
+            of: Of::Container,
             framing,
             proxy,
             signals,
@@ -134,6 +143,20 @@ impl Relay {
         })
     }
 
+    /// Says that the id is that of a program beside a container's own.
+    pub fn of_exec(mut self) -> Relay {
+        self.of = Of::Exec;
+        self
+    }
+
+    fn set_size(&self, client: &mut Client, rows: u16, cols: u16) {
+        // It may have ended meanwhile; its size does not matter then.
+        let _ = match self.of {
+            Of::Container => client.resize(&self.id, rows, cols),
+            Of::Exec => client.exec_resize(&self.id, rows, cols),
+        };
+    }
+
     /// Tells the container the size of our window, if it has a terminal and
     /// we do.
     pub fn resize(&self, client: &mut Client) {
@@ -141,8 +164,7 @@ impl Relay {
             return;
         }
         if let Some(size) = window_size() {
-            // It may have ended meanwhile; its size does not matter then.
-            let _ = client.resize(&self.id, size.rows, size.cols);
+            self.set_size(client, size.rows, size.cols);
         }
     }
 
@@ -155,7 +177,7 @@ impl Relay {
         if let Some(size) = window_size() {
             let (rows, cols) =
                 (size.rows.saturating_add(1), size.cols.saturating_add(1));
-            let _ = client.resize(&self.id, rows, cols);
+            self.set_size(client, rows, cols);
             self.resize(client);
         }
     }

@@ -61,6 +61,8 @@ impl Engine {
         loop {
             match monitor.read() {
                 Report::Exit(exit) => return exit,
+                Report::Exec(state) => self.exec_told(&state),
+                Report::Detached(exec) => self.detached(container, &exec),
                 Report::Gone => break,
                 Report::Nothing => {
                     if wait::first_ready(&[monitor.as_fd()], None, None)
@@ -90,6 +92,7 @@ impl Engine {
             self.disconnect(endpoint);
             self.network_event_at(exit.at, record, name, "disconnect");
         }
+        self.execs_ended(container);
         let policy = &record.host_config.restart_policy;
         let ended = Ended {
             code: exit.code,

@@ -64,6 +64,7 @@ impl Engine {
             mounts: record.mounts.clone(),
             config: record.config.clone(),
             network_settings: self.network_settings(record, life),
+            exec_ids: self.exec_ids(&container),
             ..Container::default()
         })
     }

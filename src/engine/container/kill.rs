@@ -74,7 +74,7 @@ impl Engine {
         if !snapshot.life.has_process() {
             return Err(Error::NotRunning(container.id.clone()));
         }
-        shim::signal(&self.run_dir(&container.id), number).map_err(
+        shim::signal(&self.run_dir(&container.id), None, number).map_err(
             |error| match error {
                 shim::Error::Gone => Error::NotRunning(container.id.clone()),
                 error => Error::internal("signal a container", error),

@@ -156,7 +156,7 @@ impl Engine {
 
     /// Publishes a container's event with Docker's attributes: its labels,
     /// image and name, and what the event adds.
-    fn container_event(
+    pub(in crate::engine) fn container_event(
         &self,
         record: &Record,
         action: &str,
@@ -166,7 +166,7 @@ impl Engine {
     }
 
     /// As [`Engine::container_event`], of what happened at another time.
-    fn container_event_at(
+    pub(in crate::engine) fn container_event_at(
         &self,
         at: Timestamp,
         record: &Record,
@@ -199,7 +199,7 @@ impl Engine {
     }
 
     /// Returns the directory for the state of a running container.
-    fn run_dir(&self, id: &str) -> PathBuf {
+    pub(in crate::engine) fn run_dir(&self, id: &str) -> PathBuf {
         self.settings().exec_root.join("containers").join(id)
     }
 }

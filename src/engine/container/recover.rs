@@ -179,6 +179,7 @@ impl Engine {
             self.reconnect(endpoint);
         }
         container.set_life(life);
+        self.recover_execs(container, &state.execs);
         match self.watcher(container) {
             Ok(watcher) => watcher.watch(monitor),
             Err(error) => log::error!("container {}: {error}", container.id),

@@ -95,6 +95,7 @@ impl Engine {
         }
         let _ = std::fs::remove_dir_all(self.run_dir(&container.id));
         self.containers.remove(&container.id);
+        self.execs.remove_all(container);
         self.container_event(&snapshot.record, "destroy", &[]);
         // Nothing else can happen to it: who waits for the exit of one that
         // never ran is answered too.

@@ -11,7 +11,7 @@ impl Engine {
         if !snapshot.life.has_process() {
             return Err(Error::NotRunning(container.id.clone()));
         }
-        shim::resize(&self.run_dir(&container.id), rows, columns)
+        shim::resize(&self.run_dir(&container.id), None, rows, columns)
             .map_err(|e| Error::internal("resize a terminal", e))?;
         self.container_event(
             &snapshot.record,

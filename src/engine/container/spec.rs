@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::life::Record;
 use super::{devices, mounts, security_opt};
+use crate::api::exec::ExecConfig;
 use crate::api::host_config::{self as api, HostConfig};
 use crate::engine::{Engine, Error, Result};
 use crate::runtime::caps;
@@ -46,6 +47,46 @@ impl Engine {
         Ok(spec)
     }
 
+    /// Builds the runtime's view of a program beside the container's own.
+    pub(in crate::engine) fn exec_spec(
+        &self,
+        record: &Record,
+        config: &ExecConfig,
+    ) -> Result<Spec> {
+        let mut spec = Spec::docker(&record.id, Root::default());
+        process(&mut spec, record);
+        security(&mut spec, &record.host_config);
+        let (host, given) = (&record.host_config, self.settings());
+        security_opt::apply(&mut spec, host, &self.host, &given.containers)?;
+        let Spec { mut process, seccomp, .. } = spec;
+        let filter_for = Some(process.capabilities.clone());
+        process.args = config.cmd.clone().unwrap_or_default();
+        process.env = environment(record, config.tty);
+        for var in config.env.iter().flatten() {
+            set_variable(&mut process.env, var);
+        }
+        if !config.user.is_empty() {
+            process.user.clone_from(&config.user);
+        }
+        if !config.working_dir.is_empty() {
+            process.cwd = PathBuf::from(&config.working_dir);
+        }
+        if config.privileged {
+            process.capabilities = caps::all().map(str::to_string).collect();
+            process.apparmor = String::new();
+        }
+        let number = |n: u32| u16::try_from(n).unwrap_or_default();
+        let [rows, columns] = config.console_size.unwrap_or_default();
+        Ok(Spec {
+            process,
+            seccomp,
+            filter_for,
+            tty: config.tty.then(|| (number(rows), number(columns))),
+            die_with_parent: true,
+            ..Spec::default()
+        })
+    }
+
     /// Returns the cgroup below which a container's own is.
     pub(super) fn cgroup_parent(&self, record: &Record) -> String {
         match record.host_config.cgroup_parent.as_str() {
@@ -74,21 +115,13 @@ fn namespaces(spec: &mut Spec, record: &Record) {
 
 fn process(spec: &mut Spec, record: &Record) {
     let (config, host) = (&record.config, &record.host_config);
-    let mut env = vec![
-        defaults::PATH.to_string(),
-        format!("HOSTNAME={}", config.hostname),
-    ];
     if config.tty {
-        env.push("TERM=xterm".into());
         let [rows, columns] = host.console_size;
         let size = |n: u32| u16::try_from(n).unwrap_or_default();
         spec.tty = Some((size(rows), size(columns)));
     }
-    for var in config.env.iter().flatten() {
-        set_variable(&mut env, var);
-    }
     let process = &mut spec.process;
-    process.env = env;
+    process.env = environment(record, config.tty);
     process.args = Vec::with_capacity(1 + record.args.len());
     process.args.push(record.path.clone());
     process.args.extend(record.args.iter().cloned());
@@ -109,6 +142,21 @@ fn process(spec: &mut Spec, record: &Record) {
         0 => None,
         score => i32::try_from(score).ok(),
     };
+}
+
+/// The environment of a container's programs.
+fn environment(record: &Record, tty: bool) -> Vec<String> {
+    let mut env = vec![
+        defaults::PATH.to_string(),
+        format!("HOSTNAME={}", record.config.hostname),
+    ];
+    if tty {
+        env.push("TERM=xterm".into());
+    }
+    for var in record.config.env.iter().flatten() {
+        set_variable(&mut env, var);
+    }
+    env
 }
 
 /// Sets a variable as Docker does: `A=1` sets or replaces it, `A` alone

@@ -40,7 +40,11 @@ impl Init<'_> {
         let filter = match &self.spec.seccomp {
             Seccomp::Unconfined => None,
             Seccomp::Default => {
-                Some((SPEC_ALLOW, seccomp::default_filter(Set(sets))))
+                let set = match &self.spec.filter_for {
+                    Some(names) => Set::parse(names).0,
+                    None => Set(sets),
+                };
+                Some((SPEC_ALLOW, seccomp::default_filter(set)))
             }
             Seccomp::Filter(Filter { flags, code }) => {
                 let code = code.iter().copied().map(Instruction::from);

@@ -8,6 +8,7 @@ use super::{Init, failed};
 use crate::runtime::cgroup::Kind;
 use crate::runtime::channel::{Message, Received};
 use crate::runtime::error::{Result, StartError};
+use crate::runtime::exec::join_group;
 use crate::runtime::plan::Planned;
 use crate::sys::fs::{self, OFlags};
 use crate::sys::mount::Flags;
@@ -24,11 +25,7 @@ impl Init<'_> {
             }
         }
         if self.joins {
-            self.group.join().map_err(|error| {
-                StartError::create(&format!(
-                    "unable to apply cgroup configuration: {error}"
-                ))
-            })?;
+            join_group(self.group)?;
         }
         if namespace && self.group.kind() != Kind::None {
             process::unshare(Namespaces::CGROUP)

@@ -1,6 +1,6 @@
 //! The container's `/dev`: nodes and links, and the terminal.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use super::place::{How, Source};
@@ -11,6 +11,12 @@ use crate::sys::fs::{self, Kind, OFlags};
 use crate::sys::mount::Flags;
 use crate::sys::tty::{self, WindowSize};
 use crate::sys::{descriptors, errno, process};
+
+/// `DEVPTS_SUPER_MAGIC` of statfs(2).
+const DEVPTS_MAGIC: u64 = 0x1cd1;
+
+/// What goes before any failure with a terminal.
+const WORDS: &str = "error setting up the terminal";
 
 impl Init<'_> {
     /// Makes the standard nodes and links in a fresh `/dev`. The umask is
@@ -55,27 +61,64 @@ impl Init<'_> {
         let Some(pts) = &self.pts else {
             return Err(StartError::init("no devpts is mounted"));
         };
-        let words = "error setting up the terminal";
-        let flags = OFlags::RDWR | OFlags::NOCTTY;
-        let master =
-            fs::open_at(pts, "ptmx", flags, 0).map_err(failed(words))?;
-        tty::unlock_master(master.as_fd()).map_err(failed(words))?;
-        let slave = process::terminal_peer(&master).map_err(failed(words))?;
-        // A size of nothing is that of a client that has none.
-        if rows > 0 && cols > 0 {
-            tty::set_window_size(&master, WindowSize { rows, cols })
-                .map_err(failed(words))?;
-        }
+        let (master, slave) = open_terminal(pts.as_fd(), rows, cols)?;
         let console =
-            self.make_file(Path::new("/dev/console")).map_err(failed(words))?;
+            self.make_file(Path::new("/dev/console")).map_err(failed(WORDS))?;
         let how = How::one(Flags::default());
         self.bind(Source::Fd(slave.as_fd()), console.as_fd(), how)
-            .map_err(failed(words))?;
-        for number in 0..3 {
-            descriptors::place(&slave, number).map_err(failed(words))?;
+            .map_err(failed(WORDS))?;
+        self.take_terminal(master, &slave)
+    }
+
+    /// Makes a terminal for a further program, in the devpts that the
+    /// container has now; what else it may have put there is none.
+    pub(super) fn make_terminal(&mut self, rows: u16, cols: u16) -> Result<()> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+        let pts = fs::open_at(
+            fs::open_dir(Path::new("/dev")).map_err(failed(WORDS))?,
+            "pts",
+            flags,
+            0,
+        )
+        .map_err(failed(WORDS))?;
+        if fs::space(&pts).map_err(failed(WORDS))?.magic != DEVPTS_MAGIC {
+            return Err(StartError::init(format!(
+                "{WORDS}: /dev/pts holds no terminals"
+            )));
         }
-        process::control_terminal(&slave).map_err(failed(words))?;
+        let (master, slave) = open_terminal(pts.as_fd(), rows, cols)?;
+        self.take_terminal(master, &slave)
+    }
+
+    /// Makes a terminal the standard streams and the controlling one.
+    fn take_terminal(
+        &mut self,
+        master: OwnedFd,
+        slave: &OwnedFd,
+    ) -> Result<()> {
+        for number in 0..3 {
+            descriptors::place(slave, number).map_err(failed(WORDS))?;
+        }
+        process::control_terminal(slave).map_err(failed(WORDS))?;
         self.console = Some(master);
         Ok(())
     }
+}
+
+/// Opens a new terminal in a devpts: its master and its other end.
+fn open_terminal(
+    pts: BorrowedFd<'_>,
+    rows: u16,
+    cols: u16,
+) -> Result<(OwnedFd, OwnedFd)> {
+    let flags = OFlags::RDWR | OFlags::NOCTTY;
+    let master = fs::open_at(pts, "ptmx", flags, 0).map_err(failed(WORDS))?;
+    tty::unlock_master(master.as_fd()).map_err(failed(WORDS))?;
+    let slave = process::terminal_peer(&master).map_err(failed(WORDS))?;
+    // A size of nothing is that of a client that has none.
+    if rows > 0 && cols > 0 {
+        tty::set_window_size(&master, WindowSize { rows, cols })
+            .map_err(failed(WORDS))?;
+    }
+    Ok((master, slave))
 }

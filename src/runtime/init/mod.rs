@@ -22,10 +22,12 @@ use super::cgroup::Group;
 use super::channel::{Channel, Message, Received};
 use super::create::Stdio;
 use super::error::{Result, StartError};
+use super::exec::join_group;
 use super::features::{self, Features};
 use super::plan::{Plan, Step};
 use super::spec::Spec;
 use crate::sys::mount::{self, Propagation, Reach};
+use crate::sys::process::Namespaces;
 use crate::sys::{self, credentials, descriptors, process};
 
 /// What the init is given.
@@ -44,7 +46,12 @@ pub struct Orders<'a> {
     pub joins: bool,
     /// Which new calls may be tried.
     pub features: Features,
+    /// For a further program: the namespaces that it joins.
+    pub joining: Option<&'a Joining>,
 }
+
+/// Namespaces of a running container, in the order of joining.
+pub type Joining = Vec<(OwnedFd, Namespaces)>;
 
 /// The state of the init at work.
 struct Init<'a> {
@@ -64,6 +71,8 @@ struct Init<'a> {
     console: Option<OwnedFd>,
     /// A hidden directory, of which others are clones.
     hidden: Option<OwnedFd>,
+    /// For a further program: the namespaces that it joins.
+    joining: Option<&'a Joining>,
 }
 
 /// Carries the orders out. Never returns.
@@ -94,6 +103,7 @@ fn work(orders: &Orders<'_>) -> i32 {
         pts: None,
         console: None,
         hidden: None,
+        joining: orders.joining,
     };
     match init.build() {
         Ok(program) => init.wait_and_execute(program),
@@ -110,7 +120,8 @@ fn report(channel: Option<&Channel>, error: StartError) -> i32 {
 }
 
 /// Makes a process of its own of the copy: dies with the caller, leads a
-/// session, has no signal set, and no descriptor but its own four.
+/// session, has no signal set, and no descriptor but its own four and those
+/// of what it joins.
 fn settle(orders: &Orders<'_>) -> sys::Result<Channel> {
     process::set_parent_death_signal(9)?;
     process::forbid_dump()?;
@@ -129,16 +140,26 @@ fn settle(orders: &Orders<'_>) -> sys::Result<Channel> {
             descriptors::place(copy, number as i32)?;
         }
     }
-    close_all_but(channel.as_raw_fd(), orders.features)?;
+    let mut kept = vec![channel.as_raw_fd()];
+    let joining = orders.joining.into_iter().flatten();
+    kept.extend(joining.map(|(fd, _)| fd.as_raw_fd()));
+    close_all_but(&mut kept, orders.features)?;
     Ok(Channel::from_fd(channel))
 }
 
-/// Closes all descriptors from 3 on but one.
-fn close_all_but(kept: i32, features: Features) -> sys::Result<()> {
+/// Closes all descriptors from 3 on but those that are kept.
+fn close_all_but(kept: &mut [i32], features: Features) -> sys::Result<()> {
+    kept.sort_unstable();
     if features.allow(features::CLOSE_RANGE) {
-        let closed = descriptors::close_range(3, kept - 1)
-            .and_then(|()| descriptors::close_range(kept + 1, i32::MAX));
-        match closed {
+        let close_gaps = || {
+            let mut first = 3;
+            for number in kept.iter() {
+                descriptors::close_range(first, number - 1)?;
+                first = number + 1;
+            }
+            descriptors::close_range(first, i32::MAX)
+        };
+        match close_gaps() {
             Err(error) if error.is_missing_call() => (),
             other => return other,
         }
@@ -151,7 +172,7 @@ fn close_all_but(kept: i32, features: Features) -> sys::Result<()> {
         .collect();
     // The list's own descriptor is closed by now; closing it again is
     // harmless.
-    for number in numbers.into_iter().filter(|n| *n > 2 && *n != kept) {
+    for number in numbers.into_iter().filter(|n| *n > 2 && !kept.contains(n)) {
         descriptors::close(number);
     }
     Ok(())
@@ -212,6 +233,8 @@ impl Init<'_> {
             Step::Node(device) => self.make_node(device),
             Step::HostNodes => self.make_host_nodes(),
             Step::Console { rows, cols } => self.make_console(*rows, *cols),
+            Step::Terminal { rows, cols } => self.make_terminal(*rows, *cols),
+            Step::Join => self.join_container(),
             Step::MakeCwd(path) => self.make_cwd(path),
             Step::Sysctl(path, value) => self.set_sysctl(path, value),
             Step::ReadOnly(path) => self.make_read_only(path),
@@ -223,6 +246,20 @@ impl Init<'_> {
             Step::Keyring => self.leave_keyring(),
             Step::Become => Ok(()),
         }
+    }
+
+    /// Joins a running container: its group, while the host's files are
+    /// there, then its namespaces.
+    fn join_container(&mut self) -> Result<()> {
+        if self.joins {
+            join_group(self.group)?;
+        }
+        for (fd, kinds) in self.joining.into_iter().flatten() {
+            process::enter_namespace(fd, *kinds)
+                .map_err(failed("join namespaces"))?;
+            descriptors::close(fd.as_raw_fd());
+        }
+        Ok(())
     }
 
     /// The container's root.
@@ -260,6 +297,9 @@ impl Init<'_> {
         }
         drop(fds);
         self.console = None;
+        if self.joining.is_some() {
+            return program.execute();
+        }
         match self.channel.receive() {
             Ok(Received::Message(Message::Go, _)) => (),
             _ => return 1,

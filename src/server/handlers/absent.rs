@@ -29,12 +29,6 @@ pub fn volume<S>(_: &S, exchange: &mut Exchange<'_>) -> Result<(), Error> {
     Err(Error::new(404, format!("get {name}: no such volume")))
 }
 
-/// `/exec/{id}/…`: none can be made yet.
-pub fn exec<S>(_: &S, exchange: &mut Exchange<'_>) -> Result<(), Error> {
-    let id = exchange.var("id");
-    Err(Error::new(404, format!("No such exec instance: {id}")))
-}
-
 /// `POST /session` and `POST /grpc`: only BuildKit asks for them.
 pub fn session<S>(_: &S, _: &mut Exchange<'_>) -> Result<(), Error> {
     Err(Error::new(

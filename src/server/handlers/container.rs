@@ -114,20 +114,8 @@ pub fn resize(
     engine: &Arc<Engine>,
     exchange: &mut Exchange<'_>,
 ) -> Result<(), Error> {
-    let size = |name: &str| -> Result<u16, Error> {
-        let text = exchange.query().text(name);
-        text.parse().map_err(|_| {
-            Error::bad_request(format!(
-                "invalid resize {}: strconv.ParseUint: parsing \"{text}\": \
-                 invalid syntax",
-                match name {
-                    "h" => "height",
-                    _ => "width",
-                }
-            ))
-        })
-    };
-    engine.resize(exchange.var("id"), size("h")?, size("w")?)?;
+    let (rows, columns) = parameter::size(exchange.query())?;
+    engine.resize(exchange.var("id"), rows, columns)?;
     exchange.empty(200)
 }
 

@@ -5,6 +5,7 @@ pub mod attach;
 pub mod container;
 pub mod debug;
 pub mod events;
+pub mod exec;
 pub mod image;
 pub mod image_create;
 pub mod logs;

@@ -39,6 +39,20 @@ pub fn integer(query: &Query, name: &str) -> Result<Option<i64>, Error> {
     }
 }
 
+/// Reads the size of a terminal: rows and columns.
+pub fn size(query: &Query) -> Result<(u16, u16), Error> {
+    let number = |name: &str, what: &str| -> Result<u16, Error> {
+        let text = query.text(name);
+        text.parse().map_err(|_| {
+            Error::bad_request(format!(
+                "invalid resize {what}: strconv.ParseUint: parsing \
+                 \"{text}\": invalid syntax"
+            ))
+        })
+    };
+    Ok((number("h", "height")?, number("w", "width")?))
+}
+
 /// Reads a platform (`linux/amd64`, or as JSON since API 1.49).
 pub fn platform(query: &Query) -> Result<Option<Platform>, Error> {
     let text = query.text("platform");

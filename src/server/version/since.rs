@@ -14,5 +14,8 @@ pub const JSON_ERRORS: u16 = 24;
 /// `POST /containers/{id}/wait` sends its head at once.
 pub const EARLY_WAIT_HEAD: u16 = 30;
 
+/// Exec takes the size of its terminal.
+pub const EXEC_SIZE: u16 = 42;
+
 /// Attach and logs tell by their media type that they are framed.
 pub const MULTIPLEXED_TYPE: u16 = 42;

@@ -9,7 +9,8 @@ use std::thread::JoinHandle;
 use super::*;
 use crate::logs::{Config, Follow, Next, Query, Reader};
 use crate::shim::client;
-use crate::shim::message::{Framing, Streams};
+use crate::shim::message::{Framing, Stdin, Streams};
+use crate::shim::output::Output;
 use crate::shim::{Attachment, Report, record};
 use crate::sys::poll::EventFd;
 use crate::sys::stream::set_nonblocking;
@@ -36,6 +37,9 @@ impl Container for Fake {
     }
     fn resume(&self) -> Result<(), String> {
         Ok(())
+    }
+    fn exec(&self, _: &Spec, _: Stdio) -> runtime::Result<Executing> {
+        Err(runtime::StartError::plain("nothing is executed here"))
     }
 }
 
@@ -84,17 +88,18 @@ impl Rig {
             state,
             log: logs::Writer::open(&Config::json_file(dir.join("log")))
                 .unwrap(),
-            stdin,
-            input: Input::new(Some(stdin_writer.into())),
-            outputs: vec![
-                output(stdout_reader, logs::Stream::Stdout),
-                output(stderr_reader, logs::Stream::Stderr),
-            ],
-            terminal: None,
-            peer: None,
-            attached: Vec::new(),
+            session: Session::of(
+                stdin,
+                Some(stdin_writer.into()),
+                vec![
+                    output(stdout_reader, logs::Stream::Stdout),
+                    output(stderr_reader, logs::Stream::Stderr),
+                ],
+            ),
+            execs: Execs::default(),
             listener: Some(listener),
             connections: Vec::new(),
+            connected: 0,
             piece: Piece::new(),
             stirred: true,
         };
@@ -302,11 +307,11 @@ fn requests_are_answered_and_a_stalled_peer_stops_nobody() {
     stalled.write_all(&[1, 0, 0, 0, 9, 0, 0]).unwrap();
     let mut mad = socket::connect_unix(&path).unwrap();
     mad.write_all(&[0xff; 64]).unwrap();
-    client::signal(&rig.dir, 15).unwrap();
-    client::resize(&rig.dir, 40, 100).unwrap();
+    client::signal(&rig.dir, None, 15).unwrap();
+    client::resize(&rig.dir, None, 40, 100).unwrap();
     client::pause(&rig.dir).unwrap();
     client::resume(&rig.dir).unwrap();
-    let error = client::signal(&rig.dir, 99).unwrap_err();
+    let error = client::signal(&rig.dir, None, 99).unwrap_err();
     assert_eq!(error.to_string(), "no such signal");
     let mut rest = Vec::new();
     let _ = mad.read_to_end(&mut rest);

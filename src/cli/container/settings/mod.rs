@@ -1,7 +1,7 @@
 //! What `run` and `create` share: the flags that describe a container, and
 //! the request that is made of them.
 
-mod environment;
+pub(super) mod environment;
 mod mounts;
 mod network;
 mod network_flags;
