@@ -97,9 +97,10 @@ impl Engine {
     ) -> Result<()> {
         let exec = &started.exec;
         let record = &exec.container.snapshot().record;
-        let mut spec = self
-            .exec_spec(record, &exec.config)
-            .inspect_err(|_| drop(exec.ended(0, NOT_STARTED)))?;
+        let mut spec =
+            self.exec_spec(record, &exec.config).inspect_err(|_| {
+                exec.ended(0, NOT_STARTED);
+            })?;
         if let (Some([rows, columns]), Some(size)) =
             (started.options.size, spec.tty.as_mut())
         {
