@@ -25,10 +25,10 @@
 //!
 //! Daemon's side: `client.rs` (calls over the control socket) and
 //! `launch.rs` (start). Monitor's side: `role.rs` (entry, start),
-//! `service.rs` (the loop), `session.rs` (a program's streams),
-//! `exec.rs` (programs beside the container's own), `attached.rs` (one
-//! client), `input.rs` (a standard input), `output.rs` (its outputs). Both: `message.rs`,
-//! `channel.rs`, `record.rs`, `frame.rs`, `detach.rs`.
+//! `service.rs` (the loop), `session.rs` (a program's streams), `exec.rs`
+//! (programs beside the container's own), `attached.rs` (one client),
+//! `input.rs` (a standard input), `output.rs` (its outputs). Both:
+//! `message.rs`, `channel.rs`, `record.rs`, `frame.rs`, `detach.rs`.
 
 use std::fmt;
 use std::io::{self, Write};
