@@ -140,6 +140,14 @@ pub struct CreateResponse {
     pub warnings: Vec<String>,
 }
 
+/// The answer to `POST /containers/{id}/update`.
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
+#[serde(default, rename_all = "PascalCase")]
+#[allow(missing_docs)]
+pub struct UpdateResponse {
+    pub warnings: Option<Vec<String>>,
+}
+
 /// The answer to `POST /containers/{id}/wait`.
 #[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]

@@ -20,6 +20,7 @@ pub static ALL: &[&Command] = &[
     &container::run::COMMAND,
     &container::start::COMMAND,
     &container::stop::COMMAND,
+    &container::update::COMMAND,
     &container::wait::COMMAND,
     &image::images::COMMAND,
     &image::import::COMMAND,

@@ -6,8 +6,9 @@ use super::error::{Error, Result};
 use super::query::{Filters, Query, path_segment};
 use super::{Client, LONGEST_ANSWER, Stream, decode};
 use crate::api::container::{
-    CreateRequest, CreateResponse, Summary, WaitResponse,
+    CreateRequest, CreateResponse, Summary, UpdateResponse, WaitResponse,
 };
+use crate::api::host_config::HostConfig;
 use crate::api::inspect;
 use crate::http::client::{Body, Response};
 use crate::json::FromJson;
@@ -155,6 +156,18 @@ impl Client {
         seconds: Option<i64>,
     ) -> Result<()> {
         self.do_to(id, "restart", stop_query(signal, seconds))
+    }
+
+    /// Changes limits and the restart policy; returns warnings.
+    pub fn update(
+        &mut self,
+        id: &str,
+        change: &HostConfig,
+    ) -> Result<Vec<String>> {
+        let path = format!("/containers/{}/update", path_segment(id));
+        let answer = self.post_json(&path, Query::new(), change)?;
+        let answer: UpdateResponse = decode(&answer)?;
+        Ok(answer.warnings.unwrap_or_default())
     }
 
     /// Sends a signal, by name or number; an empty one is SIGKILL.

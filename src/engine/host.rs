@@ -4,7 +4,6 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 
-use crate::api::host_config::HostConfig;
 use crate::runtime::cgroup::layout::{Kind, Layout};
 
 /// Facts that do not change while the daemon runs.
@@ -20,6 +19,8 @@ pub struct Host {
     pub os: (String, String),
     /// Where the cgroups are.
     pub cgroups: Layout,
+    /// The CPUs and the memory nodes that groups may have: `0-3`.
+    pub cpuset: [String; 2],
     /// Whether swap can be limited: whether the kernel counts it.
     pub has_swap_limit: bool,
     /// Whether system calls can be filtered.
@@ -42,6 +43,7 @@ impl Host {
             memory: memory(&text("/proc/meminfo")),
             kernel: line("/proc/sys/kernel/osrelease"),
             os: os(&text("/etc/os-release")),
+            cpuset: cpuset(&cgroups),
             has_swap_limit: has_swap_limit(&cgroups),
             // Without CONFIG_SECCOMP_FILTER it is not there.
             has_seccomp: Path::new("/proc/sys/kernel/seccomp").exists(),
@@ -72,34 +74,22 @@ impl Host {
         }
     }
 
-    /// Says which of the wished limits this kernel cannot hold.
-    pub fn limit_warnings(&self, config: &HostConfig) -> Vec<String> {
-        let wished = [
-            (config.memory > 0, "memory", "memory limit capabilities"),
-            (config.cpu_shares > 0, "cpu", "CPU shares"),
-            (
-                config.nano_cpus > 0 || config.cpu_quota > 0,
-                "cpu",
-                "CPU CFS scheduler",
-            ),
-            (
-                !config.cpuset_cpus.is_empty()
-                    || !config.cpuset_mems.is_empty(),
-                "cpuset",
-                "cpuset",
-            ),
-            (config.pids_limit.is_some(), "pids", "PIDs limit capabilities"),
-        ];
-        wished
-            .into_iter()
-            .filter(|(wanted, name, _)| *wanted && !self.cgroups.has(name))
-            .map(|(_, _, what)| {
-                format!(
-                    "Your kernel does not support {what} or the cgroup is \
-                     not mounted. Limitation discarded."
-                )
-            })
-            .collect()
+    /// Tells whether the kernel can hold a limit: with cgroup v1 whether
+    /// its file is there, with v2 whether its controller is.
+    pub fn can(&self, controller: &str, file: &str) -> bool {
+        if self.is_v2() {
+            return self.cgroups.has(match controller {
+                "blkio" => "io",
+                other => other,
+            });
+        }
+        let v1 = self.cgroups.v1().iter().find(|h| h.has(controller));
+        v1.is_some_and(|hierarchy| {
+            // Some files are in no group at the top.
+            let below = fs::read_dir(hierarchy.dir()).into_iter().flatten();
+            hierarchy.dir().join(file).exists()
+                || below.flatten().any(|e| e.path().join(file).exists())
+        })
     }
 }
 
@@ -129,6 +119,19 @@ pub fn line(path: &str) -> String {
     let read = fs::File::open(path).and_then(|mut file| file.read(&mut text));
     let text = &text[..read.unwrap_or(0)];
     String::from_utf8_lossy(text).trim().to_string()
+}
+
+fn cpuset(cgroups: &Layout) -> [String; 2] {
+    let v1 = cgroups.v1().iter().find(|h| h.has("cpuset"));
+    let (dir, end) = match (v1, cgroups.v2()) {
+        (Some(v1), _) => (v1.dir(), ""),
+        (None, Some(v2)) => (v2, ".effective"),
+        (None, None) => return Default::default(),
+    };
+    ["cpus", "mems"].map(|what| {
+        let path = dir.join(format!("cpuset.{what}{end}"));
+        fs::read_to_string(path).unwrap_or_default().trim().into()
+    })
 }
 
 fn has_swap_limit(cgroups: &Layout) -> bool {

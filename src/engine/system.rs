@@ -98,7 +98,8 @@ impl Engine {
             ipv4_forwarding,
             debug: settings.debug,
             n_fd: open_files(),
-            oom_kill_disable: has("memory") && !self.host.is_v2(),
+            oom_kill_disable: !self.host.is_v2()
+                && self.host.can("memory", "memory.oom_control"),
             n_goroutines: threads(),
             system_time: Timestamp::now().to_string(),
             logging_driver: settings.containers.log_driver.clone(),

@@ -60,7 +60,12 @@ pub static ROUTES: &[Line] = &[
         "ContainerResize",
         container::resize,
     ),
-    post("/containers/{id*}/update", Full, "ContainerUpdate", unbuilt),
+    post(
+        "/containers/{id*}/update",
+        Full,
+        "ContainerUpdate",
+        container::update,
+    ),
     post("/containers/{id*}/rename", Full, "ContainerRename", unbuilt),
     // With stdin it needs full access.
     post(

@@ -22,7 +22,8 @@ pub static COMMAND: Command = Command {
     action: &With { flags: FLAGS, run },
 };
 
-const FLAGS: Table<Settings> = &[SHARED[0], SHARED[1], SHARED[2], SHARED[3]];
+const FLAGS: Table<Settings> =
+    &[SHARED[0], SHARED[1], SHARED[2], SHARED[3], SHARED[4]];
 
 fn run(
     session: &mut Session,

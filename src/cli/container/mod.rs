@@ -12,6 +12,7 @@ pub mod rm;
 pub mod run;
 pub mod start;
 pub mod stop;
+pub mod update;
 pub mod wait;
 
 mod detach;

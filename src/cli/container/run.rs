@@ -23,7 +23,7 @@ pub static COMMAND: Command = Command {
 };
 
 const FLAGS: Table<Settings> =
-    &[SHARED[0], SHARED[1], SHARED[2], SHARED[3], OWN];
+    &[SHARED[0], SHARED[1], SHARED[2], SHARED[3], SHARED[4], OWN];
 
 const OWN: &[Flag<Settings>] = &[
     Flag::switch(

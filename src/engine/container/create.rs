@@ -11,7 +11,7 @@ use crate::api::container::{
 };
 use crate::api::host_config::HostConfig;
 use crate::api::inspect::MountPoint;
-use crate::engine::{Action, Engine, Error, Result};
+use crate::engine::{Action, Engine, Error, Result, Settings};
 use crate::oci::{Digest, Platform};
 use crate::store::Sync;
 use crate::time::Timestamp;
@@ -87,18 +87,27 @@ impl Engine {
         host_config: &mut HostConfig,
     ) -> Result<(Vec<MountPoint>, Vec<String>)> {
         let settings = self.settings();
-        let host = Host {
-            cpus: self.host.cpus,
-            cgroupns: settings.containers.cgroupns(&self.host),
-        };
+        let host = self.checked_against(&settings);
         host_config::give(host_config, &settings.containers);
         host_config::complete(host_config, host);
         let mut warnings = host_config::check(host_config, host)?;
-        warnings.extend(self.host.limit_warnings(host_config));
+        warnings.extend(host_config::discard(host_config, &self.host));
         warnings.extend(security_opt::warnings(host_config, &self.host));
         let mounts = mounts::parse(host_config)?;
         warnings.extend(mounts::volume_warnings(config, &mounts));
         Ok((mounts, warnings))
+    }
+
+    /// Returns what host configurations are checked against.
+    pub(super) fn checked_against<'a>(
+        &'a self,
+        settings: &'a Settings,
+    ) -> Host<'a> {
+        Host {
+            cpus: self.host.cpus,
+            cgroupns: settings.containers.cgroupns(&self.host),
+            cpuset: &self.host.cpuset,
+        }
     }
 
     /// Returns the host name of a container that asked for none.

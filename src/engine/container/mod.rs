@@ -36,6 +36,7 @@ mod start;
 mod stats;
 mod status;
 mod stop;
+mod update;
 mod wait;
 
 use std::collections::BTreeMap;

@@ -207,7 +207,8 @@ fn capabilities(host: &HostConfig) -> Vec<String> {
         .collect()
 }
 
-fn resources(host: &HostConfig) -> Resources {
+/// Returns the limits that are asked for.
+pub(super) fn resources(host: &HostConfig) -> Resources {
     let positive = |n: i64| u64::try_from(n).unwrap_or_default();
     let mut period = positive(host.cpu_period);
     let mut quota = host.cpu_quota;

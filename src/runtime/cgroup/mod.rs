@@ -203,10 +203,14 @@ impl Group {
             }
             None => {
                 let dirs: Vec<_> = self.v1_dirs().collect();
-                write::carry_out(&v1::writes(resources, None), |controller| {
+                let dir_of = |controller: &str| {
                     let found = dirs.iter().find(|(h, _)| h.has(controller));
                     found.map(|(_, dir)| dir.as_path())
-                })
+                };
+                let mut writes = v1::writes(resources, None);
+                let now = dir_of("memory").and_then(v1::memory_limit);
+                v1::order_memory(&mut writes, resources, now);
+                write::carry_out(&writes, dir_of)
             }
         }
     }

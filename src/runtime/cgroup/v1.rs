@@ -111,6 +111,29 @@ pub fn writes(
     list
 }
 
+/// The memory limit of a group, bytes.
+pub fn memory_limit(dir: &Path) -> Option<i64> {
+    let text = write::read(&dir.join("memory.limit_in_bytes")).ok()?;
+    text.trim().parse().ok()
+}
+
+/// Orders the writes for a group whose memory limit is `now`: where it
+/// grows, that of memory and swap has to grow first.
+pub fn order_memory(
+    writes: &mut [Write],
+    resources: &Resources,
+    now: Option<i64>,
+) {
+    let grows = resources.memory_swap < 0
+        || now.is_some_and(|now| resources.memory > now);
+    let is_pair = writes.len() > 1
+        && writes[0].file == "memory.limit_in_bytes"
+        && writes[1].file == "memory.memsw.limit_in_bytes";
+    if grows && is_pair {
+        writes.swap(0, 1);
+    }
+}
+
 /// A number, or `max` for a negative one.
 pub fn limit_or_max(limit: i64) -> String {
     match limit {
@@ -206,6 +229,23 @@ mod tests {
                 ("pids.max", "max"),
             ]
         );
+    }
+
+    #[test]
+    fn memory_and_swap_grows_before_memory() {
+        let resources = Resources {
+            memory: 80 << 20,
+            memory_swap: 160 << 20,
+            ..Resources::default()
+        };
+        let first = |now| {
+            let mut list = writes(&resources, None);
+            order_memory(&mut list, &resources, now);
+            list[0].file
+        };
+        assert_eq!(first(Some(64 << 20)), "memory.memsw.limit_in_bytes");
+        assert_eq!(first(Some(100 << 20)), "memory.limit_in_bytes");
+        assert_eq!(first(None), "memory.limit_in_bytes");
     }
 
     #[test]

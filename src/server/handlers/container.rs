@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::parameter;
-use crate::api::container::CreateRequest;
+use crate::api::container::{CreateRequest, UpdateResponse};
+use crate::api::host_config::HostConfig;
 use crate::engine::{
     Engine, Filters, Kind, ListOptions, RemoveOptions, Sizes, StopOptions,
 };
@@ -117,6 +118,17 @@ pub fn resize(
     let (rows, columns) = parameter::size(exchange.query())?;
     engine.resize(exchange.var("id"), rows, columns)?;
     exchange.empty(200)
+}
+
+/// `POST /containers/{id}/update`.
+pub fn update(
+    engine: &Arc<Engine>,
+    exchange: &mut Exchange<'_>,
+) -> Result<(), Error> {
+    let change: HostConfig = exchange.json_body()?.unwrap_or_default();
+    let warnings = engine.update(exchange.var("id"), change)?;
+    let warnings = Some(warnings).filter(|list| !list.is_empty());
+    exchange.json(200, &UpdateResponse { warnings })
 }
 
 /// `DELETE /containers/{id}`.

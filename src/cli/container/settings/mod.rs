@@ -2,6 +2,7 @@
 //! the request that is made of them.
 
 pub(super) mod environment;
+mod limit_flags;
 mod mounts;
 mod network;
 mod network_flags;
@@ -19,7 +20,7 @@ use crate::api::container::{Config, Healthcheck};
 use crate::api::host_config::HostConfig;
 use crate::cli::flag::Flag;
 
-pub use request::build;
+pub use request::{build, change};
 
 /// What was typed. Flags that need no second look go straight into the
 /// parts of the request.
@@ -59,12 +60,13 @@ pub struct Settings {
     security_opts: Vec<String>,
     storage_opts: Vec<String>,
     log_opts: Vec<String>,
-    restart: Option<String>,
+    /// `--restart`.
+    pub restart: Option<String>,
     health: Healthcheck,
     no_health: bool,
     swappiness: Option<i64>,
     oom_kill_disable: bool,
-    pids_limit: i64,
+    pids_limit: Option<i64>,
     ulimits: BTreeMap<String, (i64, i64)>,
 }
 
@@ -87,12 +89,16 @@ impl Settings {
 }
 
 /// The flags that `run` and `create` share.
-pub const SHARED: [&[Flag<Settings>]; 4] = [
+pub const SHARED: [&[Flag<Settings>]; 5] = [
     process_flags::FLAGS,
     network_flags::FLAGS,
     resource_flags::FLAGS,
     storage_flags::FLAGS,
+    limit_flags::FLAGS,
 ];
+
+/// Those of them that `update` has too.
+pub const LIMITS: &[Flag<Settings>] = limit_flags::FLAGS;
 
 /// Sets a text.
 fn text(field: &mut String, word: &str) -> Result<(), String> {

@@ -3,7 +3,7 @@
 use super::network::{self, Wanted};
 use super::{Settings, environment, mounts, ports, resources, security};
 use crate::api::container::{CreateRequest, NetworkingConfig};
-use crate::api::host_config::{RestartPolicy, Ulimit};
+use crate::api::host_config::{HostConfig, RestartPolicy, Ulimit};
 use crate::api::network::EndpointSettings;
 
 /// Makes the request. The words are the image, then the command. Errors are
@@ -70,7 +70,7 @@ pub fn build(
     }
     host.memory_swappiness = Some(typed.swappiness.unwrap_or(-1));
     host.oom_kill_disable = Some(typed.oom_kill_disable);
-    host.pids_limit = Some(typed.pids_limit);
+    host.pids_limit = Some(typed.pids_limit.unwrap_or(0));
     let limit = |(name, (soft, hard))| Ulimit { name, hard, soft };
     host.ulimits = Some(typed.ulimits.into_iter().map(limit).collect());
     // Lists that Docker's client sends empty, not as null.
@@ -102,6 +102,16 @@ pub fn build(
         endpoints.insert(wanted.name.clone(), endpoint);
     }
     Ok(CreateRequest { config, host_config: host, networking_config })
+}
+
+/// Makes the request that changes a container; none if nothing was typed.
+pub fn change(typed: Settings) -> Result<Option<HostConfig>, String> {
+    let mut host = typed.host;
+    host.pids_limit = typed.pids_limit;
+    if let Some(word) = &typed.restart {
+        host.restart_policy = restart(word)?;
+    }
+    Ok((host != HostConfig::default()).then_some(host))
 }
 
 fn check_modes(typed: &Settings) -> Result<(), String> {

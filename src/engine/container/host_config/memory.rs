@@ -1,6 +1,6 @@
 //! Checks of the limits of memory.
 
-use super::invalid;
+use super::{Purpose, invalid};
 use crate::api::host_config::HostConfig;
 use crate::engine::Result;
 
@@ -8,7 +8,7 @@ use crate::engine::Result;
 const LEAST_MEMORY: i64 = 6 << 20;
 
 /// Refuses limits of memory that make no sense.
-pub fn check(config: &HostConfig) -> Result<()> {
+pub fn check(config: &HostConfig, purpose: Purpose) -> Result<()> {
     let HostConfig { memory, memory_swap, memory_reservation, .. } = *config;
     if memory != 0 && memory < LEAST_MEMORY {
         return Err(invalid("Minimum memory limit allowed is 6MB"));
@@ -19,7 +19,7 @@ pub fn check(config: &HostConfig) -> Result<()> {
              see usage",
         ));
     }
-    if memory == 0 && memory_swap > 0 {
+    if memory == 0 && memory_swap > 0 && purpose == Purpose::Create {
         return Err(invalid(
             "You should always set the Memory limit when using Memoryswap \
              limit, see usage",
@@ -34,8 +34,11 @@ pub fn check(config: &HostConfig) -> Result<()> {
              limit, see usage",
         ));
     }
+    if config.kernel_memory > 0 && config.kernel_memory < LEAST_MEMORY {
+        return Err(invalid("Minimum kernel memory limit allowed is 6MB"));
+    }
     if let Some(swappiness) = config.memory_swappiness
-        && !(-1..=100).contains(&swappiness)
+        && !(0..=100).contains(&swappiness)
     {
         return Err(invalid(format!(
             "Invalid value: {swappiness}, valid memory swappiness range is \

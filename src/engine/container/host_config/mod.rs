@@ -1,6 +1,7 @@
 //! `HostConfig`: Docker's defaults and checks.
 
 mod cpus;
+mod lacking;
 mod log_config;
 mod memory;
 mod modes;
@@ -12,7 +13,9 @@ use crate::api::host_config::HostConfig;
 use crate::engine::{Defaults, Error, Result};
 use crate::runtime::defaults;
 
+pub use self::lacking::discard;
 pub use self::log_config::check_log_driver;
+pub use self::restart::check_policy;
 
 /// What the host has, as far as the checks need it.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +24,17 @@ pub struct Host<'a> {
     pub cpus: usize,
     /// The cgroup namespace that a container gets by default.
     pub cgroupns: &'a str,
+    /// The CPUs and the memory nodes that groups may have.
+    pub cpuset: &'a [String; 2],
+}
+
+/// What limits are checked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A new container's: all that it has.
+    Create,
+    /// A change: only what changes is named.
+    Update,
 }
 
 /// Fills in what the daemon was told to give.
@@ -85,8 +99,7 @@ pub fn complete(config: &mut HostConfig, host: Host<'_>) {
 /// Refuses what makes no sense, in Docker's words. Returns warnings for
 /// what is accepted but has no effect.
 pub fn check(config: &HostConfig, host: Host<'_>) -> Result<Vec<String>> {
-    memory::check(config)?;
-    cpus::check(config, host)?;
+    check_limits(config, host, Purpose::Create)?;
     restart::check(config)?;
     names::check(config)?;
     let log = &config.log_config;
@@ -95,6 +108,16 @@ pub fn check(config: &HostConfig, host: Host<'_>) -> Result<Vec<String>> {
     security_opt::check(config)?;
     devices::check(config)?;
     Ok(warnings(config))
+}
+
+/// Refuses limits that make no sense.
+pub fn check_limits(
+    config: &HostConfig,
+    host: Host<'_>,
+    purpose: Purpose,
+) -> Result<()> {
+    memory::check(config, purpose)?;
+    cpus::check(config, host)
 }
 
 fn invalid(text: impl Into<String>) -> Error {
@@ -116,13 +139,6 @@ fn warnings(config: &HostConfig) -> Vec<String> {
             "Published ports are not forwarded by this engine yet.".into(),
         );
     }
-    if config.oom_kill_disable == Some(true) && config.memory == 0 {
-        list.push(
-            "OOM killer is disabled for the container, but no memory limit \
-             is set, this can result in the system running out of resources."
-                .into(),
-        );
-    }
     list
 }
 
@@ -131,7 +147,9 @@ mod tests {
     use super::*;
     use crate::api::host_config::RestartPolicy;
 
-    const HOST: Host<'static> = Host { cpus: 2, cgroupns: "host" };
+    const SETS: [String; 2] = [String::new(), String::new()];
+    const HOST: Host<'static> =
+        Host { cpus: 2, cgroupns: "host", cpuset: &SETS };
 
     fn refused(config: HostConfig) -> String {
         let mut config = config;
