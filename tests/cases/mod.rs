@@ -34,4 +34,5 @@ mod stats;
 mod system;
 mod systemd;
 mod tls;
+mod update;
 mod versions;
