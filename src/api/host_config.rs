@@ -170,9 +170,13 @@ pub struct Mount {
     #[serde(skip_serializing_if = "is_default")]
     pub bind_options: Option<BindOptions>,
     #[serde(skip_serializing_if = "is_default")]
-    pub volume_options: Option<Value>,
+    pub volume_options: Option<VolumeOptions>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub image_options: Option<ImageOptions>,
     #[serde(skip_serializing_if = "is_default")]
     pub tmpfs_options: Option<TmpfsOptions>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub cluster_options: Option<Value>,
 }
 
 /// Options of a bind mount.
@@ -190,6 +194,41 @@ pub struct BindOptions {
     pub read_only_non_recursive: bool,
     #[serde(skip_serializing_if = "is_default")]
     pub read_only_force_recursive: bool,
+}
+
+/// Options of a volume's mount, and of the volume if it is made for it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
+#[serde(default, rename_all = "PascalCase")]
+#[allow(missing_docs)]
+pub struct VolumeOptions {
+    #[serde(skip_serializing_if = "is_default")]
+    pub no_copy: bool,
+    #[serde(skip_serializing_if = "is_default")]
+    pub labels: Option<BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub subpath: String,
+    #[serde(skip_serializing_if = "is_default")]
+    pub driver_config: Option<DriverConfig>,
+}
+
+/// The driver of a volume, and its options.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
+#[serde(default, rename_all = "PascalCase")]
+#[allow(missing_docs)]
+pub struct DriverConfig {
+    #[serde(skip_serializing_if = "is_default")]
+    pub name: String,
+    #[serde(skip_serializing_if = "is_default")]
+    pub options: Option<BTreeMap<String, String>>,
+}
+
+/// Options of the mount of an image.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
+#[serde(default, rename_all = "PascalCase")]
+#[allow(missing_docs)]
+pub struct ImageOptions {
+    #[serde(skip_serializing_if = "is_default")]
+    pub subpath: String,
 }
 
 /// Options of a tmpfs mount: size in bytes, mode as a number.

@@ -15,6 +15,7 @@ pub mod progress;
 pub mod stats;
 pub mod stream;
 pub mod system;
+pub mod volume;
 
 use serde::Serialize;
 

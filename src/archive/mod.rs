@@ -10,6 +10,7 @@
 //! headers, sparse maps and lists are bounded, and what cannot be made is an
 //! error that names the entry. What an archive may do is fill the disk.
 
+pub mod copy;
 pub mod decompress;
 mod error;
 pub mod extract;

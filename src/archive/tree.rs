@@ -113,7 +113,7 @@ fn enter(here: &OwnedFd, name: &OsStr) -> Result<OwnedFd> {
     fs::open_dir_at(here, name)
 }
 
-fn up(here: &OwnedFd, expected: &Stat) -> Result<OwnedFd> {
+pub(super) fn up(here: &OwnedFd, expected: &Stat) -> Result<OwnedFd> {
     let parent = fs::open_dir_at(here, "..")?;
     let stat = fs::stat(&parent)?;
     if (stat.dev, stat.ino) != (expected.dev, expected.ino) {

@@ -96,6 +96,17 @@ impl Filters {
             None => labels.contains_key(wanted),
         })
     }
+
+    /// Tells whether none of what `label!` names holds.
+    pub fn no_label_matches(&self, labels: &BTreeMap<String, String>) -> bool {
+        !self.get("label!").iter().any(|unwanted| {
+            let (key, value) = match unwanted.split_once('=') {
+                Some((key, value)) => (key, Some(value)),
+                None => (unwanted.as_str(), None),
+            };
+            labels.get(key).is_some_and(|v| value.is_none_or(|w| w == v))
+        })
+    }
 }
 
 /// Matches as Docker's fuzzy filters do: `^a` and `a$` are anchors, else

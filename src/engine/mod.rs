@@ -2,10 +2,11 @@
 //! file. No HTTP and no system calls.
 //!
 //! **Order of locks:** a container's `operation`, then the network's
-//! addresses, then the store, then the index of names. The short locks
-//! (snapshot, index, events) are never held over I/O, so `list` and
-//! `inspect` never wait for an operation. A poisoned lock is taken over:
-//! what it guards is replaced by one assignment, never changed in place.
+//! addresses, then the volumes, then the store, then the index of names.
+//! The short locks (snapshot, index, tables, events) are never held over
+//! I/O, so `list` and `inspect` never wait for an operation. A poisoned
+//! lock is taken over: what it guards is replaced by one assignment, never
+//! changed in place.
 
 mod container;
 mod error;
@@ -19,6 +20,7 @@ mod metrics;
 mod network;
 mod settings;
 mod system;
+mod volume;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,7 +30,7 @@ pub use container::check_log_driver;
 pub use container::{
     Attach, AttachOptions, Condition, Connection, Container, Exit, HostChanges,
     ListOptions, LogOptions, Logs, NextLine, RemoveOptions, Samples, Sizes,
-    StopOptions, Wait,
+    StopOptions, Wait, WithVolumes,
 };
 pub use error::{Error, Kind, Result};
 pub use events::{EventQuery, EventStream, NextEvents};
@@ -37,6 +39,7 @@ pub use filters::Filters;
 pub use image::{Force, ImageListOptions, ImportOptions, Pull, PullOptions};
 pub use metrics::{Action, BOUNDS, Measures, Timed};
 pub use settings::{Defaults, LiveRestore, RUNTIMES, Settings};
+pub use volume::AnonymousOnly;
 
 pub use crate::logs::{Entry as LogEntry, Stream as LogStream};
 pub use crate::oci::Platform;
@@ -55,6 +58,7 @@ pub struct Engine {
     containers: container::Index,
     execs: exec::Index,
     networks: network::Networks,
+    volumes: volume::Volumes,
     pulls: image::Pulls,
     metrics: metrics::Metrics,
     /// Set once the daemon is on its way out.
@@ -83,6 +87,7 @@ impl Engine {
         let identity = identity::Identity::load(store.root())?;
         let networks =
             network::Networks::open(&settings, identity.networks.clone())?;
+        let volumes = volume::Volumes::open(&store)?;
         let engine = Arc::new(Engine {
             host,
             store,
@@ -91,6 +96,7 @@ impl Engine {
             containers: container::Index::default(),
             execs: exec::Index::default(),
             networks,
+            volumes,
             pulls: image::Pulls::new(settings.registries()),
             metrics: metrics::Metrics::default(),
             ending: AtomicBool::new(false),

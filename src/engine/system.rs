@@ -82,7 +82,7 @@ impl Engine {
             driver: "overlay2".into(),
             driver_status: self.driver_status(),
             plugins: Plugins {
-                volume: Vec::new(),
+                volume: strings(&["local"]),
                 network: strings(&["bridge", "host", "null"]),
                 authorization: None,
                 log: strings(&["json-file", "none"]),

@@ -17,6 +17,8 @@ pub struct Options {
     pub reach: Reach,
     /// For a read-only bind: whether the mounts beneath are too.
     pub read_only_reach: Reach,
+    /// Whether it is an error if they cannot be.
+    pub force: bool,
     /// How mounts travel.
     pub propagation: Propagation,
 }
@@ -29,6 +31,7 @@ pub fn parse(mount: &Mount) -> Options {
         data: Vec::new(),
         reach: Reach::Tree,
         read_only_reach: Reach::Tree,
+        force: false,
         propagation: mount.propagation,
     };
     if mount.readonly {
@@ -62,6 +65,7 @@ impl Options {
             "rbind" => return self.reach = Reach::Tree,
             "bind" => return self.reach = Reach::One,
             "ro-nonrecursive" => return self.read_only_reach = Reach::One,
+            "rro" => return self.force = true,
             "private" | "rprivate" => {
                 return self.propagation = Propagation::Private;
             }

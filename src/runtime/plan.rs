@@ -16,15 +16,8 @@ pub enum Step {
     AppArmor(String),
     /// Join the namespace at a path.
     Enter(Namespaces, PathBuf),
-    /// Take hold of the host's end of a bind, number `slot`.
-    OpenSource {
-        /// Its place among the sources.
-        slot: usize,
-        /// The host's path.
-        source: PathBuf,
-        /// How it will be mounted.
-        options: Options,
-    },
+    /// Take hold of the host's end of a bind.
+    OpenSource(Planned),
     /// Keep the mounts of this namespace from travelling to the host.
     CutPropagation,
     /// Mount the overlay.
@@ -93,6 +86,8 @@ pub struct Planned {
     pub slot: usize,
     /// For a bind: the host's path.
     pub source: PathBuf,
+    /// For a bind: what is bound beneath that path.
+    pub beneath: PathBuf,
     /// The path in the container.
     pub target: PathBuf,
     /// Flags and the file system's own parameters.
@@ -202,11 +197,7 @@ fn steps(spec: &Spec) -> Vec<Step> {
     }
     let mounts = planned_mounts(spec);
     for mount in mounts.iter().filter(|m| m.kind == MountKind::Bind) {
-        steps.push(Step::OpenSource {
-            slot: mount.slot,
-            source: mount.source.clone(),
-            options: mount.options.clone(),
-        });
+        steps.push(Step::OpenSource(mount.clone()));
     }
     steps.push(Step::CutPropagation);
     steps.push(Step::MountRoot);
@@ -266,6 +257,7 @@ fn planned_mounts(spec: &Spec) -> Vec<Planned> {
             kind: mount.kind,
             slot,
             source: mount.source.clone(),
+            beneath: mount.beneath.clone(),
             target: mount.target.clone(),
             options: parse(mount),
         });
@@ -395,7 +387,7 @@ mod tests {
             ..Mount::default()
         });
         let steps = plan(&spec).unwrap().steps;
-        let open = at(&steps, |s| matches!(s, Step::OpenSource { .. }));
+        let open = at(&steps, |s| matches!(s, Step::OpenSource(_)));
         let cut = at(&steps, |s| *s == Step::CutPropagation);
         let root = at(&steps, |s| *s == Step::MountRoot);
         let pivot = at(&steps, |s| *s == Step::Pivot);

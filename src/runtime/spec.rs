@@ -91,6 +91,9 @@ pub struct Mount {
     pub kind: MountKind,
     /// The host's path; for [`MountKind::Bind`] only.
     pub source: PathBuf,
+    /// For a bind, unless empty: the path beneath the source that is bound
+    /// instead. No link leads out of the source.
+    pub beneath: PathBuf,
     /// The path in the container; missing directories (or, for a bound
     /// file, the file) are made.
     pub target: PathBuf,
@@ -98,7 +101,7 @@ pub struct Mount {
     pub readonly: bool,
     /// `nosuid`, `nodev`, `noexec`, `suid`, …, `noatime`; for a bind
     /// `bind` (only this mount) or `rbind` (those beneath too, the
-    /// default), `ro-nonrecursive`; all else (`size=64m`, `mode=1777`) is
+    /// default), `ro-nonrecursive` or `rro`; all else (`size=64m`, `mode=1777`) is
     /// given to the file system.
     pub options: Vec<String>,
     /// How later mounts travel between the host and a bind.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::handlers::absent::{self, unbuilt};
 use super::handlers::{
     attach, container, debug, events, exec, image, image_create, logs, metrics,
-    ping, plugin, start, stats, swarm, system, wait,
+    ping, plugin, start, stats, swarm, system, volume, wait,
 };
 use super::route::Access::{self, Control, Full, Read};
 use super::route::Method::{self, Delete, Get, Head, Post, Put};
@@ -136,12 +136,12 @@ pub static ROUTES: &[Line] = &[
     post("/networks/{id*}/disconnect", Full, "NetworkDisconnect", unbuilt),
     delete("/networks/{id*}", Full, "NetworkDelete", unbuilt),
     // Volumes.
-    get("/volumes", Read, "VolumeList", unbuilt),
-    post("/volumes/create", Full, "VolumeCreate", unbuilt),
-    post("/volumes/prune", Full, "VolumePrune", unbuilt),
-    get("/volumes/{name*}", Read, "VolumeInspect", absent::volume),
+    get("/volumes", Read, "VolumeList", volume::list),
+    post("/volumes/create", Full, "VolumeCreate", volume::create),
+    post("/volumes/prune", Full, "VolumePrune", volume::prune),
+    get("/volumes/{name*}", Read, "VolumeInspect", volume::inspect),
     put("/volumes/{name*}", Full, "VolumeUpdate", swarm::volume).since(42),
-    delete("/volumes/{name*}", Full, "VolumeDelete", unbuilt),
+    delete("/volumes/{name*}", Full, "VolumeDelete", volume::remove),
     // Plugins: there never are any.
     get("/plugins", Read, "PluginList", plugin::list),
     get(

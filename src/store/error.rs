@@ -69,6 +69,10 @@ pub enum Error {
     NoContainer(String),
     /// A reference without what it would be stored under.
     Reference(String),
+    /// A volume of that name is there already.
+    VolumeExists(String),
+    /// What a volume would be filled with, or laid over, is no directory.
+    NoDirectory(PathBuf),
 }
 
 /// The result of the store's work.
@@ -153,6 +157,14 @@ impl fmt::Display for Error {
             Error::Reference(text) => {
                 write!(f, "{text}: a tag or a digest is needed")
             }
+            Error::VolumeExists(name) => {
+                write!(f, "volume {name} exists already")
+            }
+            Error::NoDirectory(path) => write!(
+                f,
+                "cannot mount volume over existing file, file exists {}",
+                path.display()
+            ),
         }
     }
 }

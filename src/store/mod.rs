@@ -14,6 +14,8 @@
 //!   ingest/HEX              compressed bytes of a blob on its way
 //!   containers/ID.json      a container's record
 //!   containers/ID/          its directory: upper/, work/, and the engine's
+//!   volumes/NAME/           a volume: volume.json, and in _data its files
+//!   volumes/.HEX/           one in the making, or on its way out
 //!   tmp/                    layers in the making
 //!   trash/                  trees on their way out
 //! ```
@@ -39,6 +41,7 @@ pub mod record;
 mod testing;
 mod trash;
 mod unpack;
+mod volume;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::DirBuilder;
@@ -55,6 +58,7 @@ pub use layer::{Blob, Layer};
 pub use lock::Lock;
 pub use record::Sync;
 pub use unpack::{LayerWriter, NewLayer};
+pub use volume::{Fill, Volume};
 
 use crate::oci::Digest;
 use index::Index;
@@ -114,6 +118,7 @@ impl Store {
             "images",
             "ingest",
             "containers",
+            "volumes",
             "tmp",
             "trash",
         ] {

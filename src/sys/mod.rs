@@ -15,6 +15,7 @@ pub mod mount;
 pub mod netlink;
 pub mod netns;
 pub mod orphans;
+pub mod overlay;
 pub mod poll;
 pub mod process;
 pub mod random;

@@ -29,7 +29,6 @@ const UNBUILT: &[&str] = &[
     "POST /build",
     "POST /images/{}/push",
     "POST /auth",
-    "volumes of other containers",
     "links",
     "the network of another container",
 ];
@@ -44,7 +43,6 @@ const NEEDS: &[(&str, &str)] = &[
 
 /// Starts that are refused because of what their body asks for.
 const REFUSED_STARTS: &[(&str, &str)] = &[
-    ("run-volumes-from", "volumes of other containers"),
     ("run-link", "links"),
     ("run-net-container", "the network of another container"),
 ];

@@ -36,3 +36,4 @@ mod systemd;
 mod tls;
 mod update;
 mod versions;
+mod volumes;

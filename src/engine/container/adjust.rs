@@ -3,12 +3,12 @@
 
 use serde_json::{Map, Value};
 
+use super::create::sync_of;
 use super::life::Record;
 use super::{Container, mounts};
 use crate::api::host_config::HostConfig;
 use crate::engine::{Engine, Error, Result};
 use crate::json;
-use crate::store::Sync;
 
 /// The fields of a `HostConfig` that a start names.
 pub type HostChanges = Map<String, Value>;
@@ -38,8 +38,8 @@ impl Engine {
         let old: &Record = &old.record;
         let mut host_config = changed(&old.host_config, changes)?;
         let mut config = old.config.clone();
-        let (mounts, warnings) =
-            self.settle_host_config(&config, &mut host_config)?;
+        let (mut points, warnings) =
+            self.settle_host_config(&config, &mut host_config, &old.mounts)?;
         mounts::prepare(&host_config)?;
         for warning in warnings {
             log::warn!("container {}: {warning}", container.id);
@@ -47,13 +47,17 @@ impl Engine {
         if config.hostname == self.hostname_for(&old.id, &old.host_config) {
             config.hostname = self.hostname_for(&old.id, &host_config);
         }
-        let record = Record { config, host_config, mounts, ..old.clone() };
-        let sync = match record.host_config.auto_remove {
-            true => Sync::No,
-            false => Sync::Yes,
-        };
+        let sync = sync_of(&host_config);
+        let id = &container.id;
+        let taken = self.take_volumes(id, &mut points, &old.mounts, sync)?;
+        self.fill_volumes(id, &points, sync)?;
+        let (mounts, long_mounts) = mounts::split(points);
+        let record =
+            Record { config, host_config, mounts, long_mounts, ..old.clone() };
         let saved = self.store.save_container(&record.id, &record, sync);
         saved.map_err(|e| Error::internal("keep a container", e))?;
+        taken.keep();
+        self.leave_replaced(id, &old.mounts, &record.mounts);
         container.set_record(record);
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::host_config::{self, Host};
 use super::life::{Life, Record};
+use super::mounts::Point;
 use super::{Container, config, mounts, security_opt};
 use crate::api::container::{
     Config, CreateRequest, CreateResponse, MAC_WARNING, NetworkingConfig,
@@ -36,8 +37,8 @@ impl Engine {
             config::merge(&mut config, theirs);
         }
         let (path, args) = config::finish(&mut config)?;
-        let (mounts, mut warnings) =
-            self.settle_host_config(&config, &mut host_config)?;
+        let (mut points, mut warnings) =
+            self.settle_host_config(&config, &mut host_config, &[])?;
         warnings.extend(check_mac(&config, &host_config, &networking_config)?);
         if !name.is_empty() && !names::is_valid(name) {
             return Err(Error::Invalid(format!(
@@ -58,6 +59,11 @@ impl Engine {
                 name.to_string()
             }
         };
+        let sync = sync_of(&host_config);
+        let taken = self.take_volumes(&id, &mut points, &[], sync);
+        let taken = taken.inspect_err(|_| self.containers.release(&name))?;
+        let filled = points.clone();
+        let (mounts, long_mounts) = mounts::split(points);
         let record = Record {
             id: id.clone(),
             name: name.clone(),
@@ -68,24 +74,29 @@ impl Engine {
             config,
             host_config,
             mounts,
+            long_mounts,
             endpoints: networking_config.endpoints_config,
         };
-        if let Err(error) = self.create_on_disk(record, &image.layers) {
+        if let Err(error) = self.create_on_disk(record, &image.layers, &filled)
+        {
             self.containers.release(&name);
             return Err(error);
         }
+        taken.keep();
         self.metrics.observe(Action::Create, began.elapsed());
         Ok(CreateResponse { id, warnings })
     }
 
     /// Completes and checks the part of a container that depends on the
     /// host; nothing on the host is touched. Returns the mounts beyond those
-    /// that every container has, and warnings.
+    /// that every container has, and warnings. `old` are the mounts that it
+    /// had before.
     pub(super) fn settle_host_config(
         &self,
         config: &Config,
         host_config: &mut HostConfig,
-    ) -> Result<(Vec<MountPoint>, Vec<String>)> {
+        old: &[MountPoint],
+    ) -> Result<(Vec<Point>, Vec<String>)> {
         let settings = self.settings();
         let host = self.checked_against(&settings);
         host_config::give(host_config, &settings.containers);
@@ -93,9 +104,8 @@ impl Engine {
         let mut warnings = host_config::check(host_config, host)?;
         warnings.extend(host_config::discard(host_config, &self.host));
         warnings.extend(security_opt::warnings(host_config, &self.host));
-        let mounts = mounts::parse(host_config)?;
-        warnings.extend(mounts::volume_warnings(config, &mounts));
-        Ok((mounts, warnings))
+        let points = self.plan_mounts(config, host_config, old)?;
+        Ok((points, warnings))
     }
 
     /// Returns what host configurations are checked against.
@@ -119,28 +129,40 @@ impl Engine {
     }
 
     /// Keeps the container and shows it to clients.
-    fn create_on_disk(&self, record: Record, layers: &[Digest]) -> Result<()> {
-        let sync = match record.host_config.auto_remove {
-            true => Sync::No,
-            false => Sync::Yes,
-        };
+    fn create_on_disk(
+        &self,
+        record: Record,
+        layers: &[Digest],
+        points: &[Point],
+    ) -> Result<()> {
+        let sync = sync_of(&record.host_config);
         let id = record.id.clone();
         let container = Container::new(record, Life::default());
         let snapshot = container.snapshot();
         let failed = |e| Error::internal("create a container", e);
         self.store.create_container(&id, layers).map_err(failed)?;
-        if let Err(error) =
-            self.store.save_container(&id, &*snapshot.record, sync)
-        {
+        let saved = self.fill_volumes(&id, points, sync).and_then(|()| {
+            let saved = self.store.save_container(&id, &*snapshot.record, sync);
+            saved.map_err(failed)
+        });
+        if let Err(error) = saved {
             // Nothing of it may be left.
             let _ = self.store.remove_container(&id, Sync::No);
-            return Err(failed(error));
+            return Err(error);
         }
         let container = Arc::new(container);
         let _operation = container.operate();
         self.containers.add(Arc::clone(&container));
         self.container_event(&snapshot.record, "create", &[]);
         Ok(())
+    }
+}
+
+/// Whether a container must survive a power cut.
+pub(super) fn sync_of(host_config: &HostConfig) -> Sync {
+    match host_config.auto_remove {
+        true => Sync::No,
+        false => Sync::Yes,
     }
 }
 

@@ -93,6 +93,7 @@ impl Engine {
             self.network_event_at(exit.at, record, name, "disconnect");
         }
         self.execs_ended(container);
+        self.unmount_volumes(record, exit.at);
         let policy = &record.host_config.restart_policy;
         let ended = Ended {
             code: exit.code,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::api::container::Config;
-use crate::api::host_config::HostConfig;
+use crate::api::host_config::{HostConfig, Mount};
 use crate::api::inspect::MountPoint;
 use crate::api::network::EndpointSettings;
 use crate::json::FromJson;
@@ -35,6 +35,9 @@ pub struct Record {
     pub host_config: HostConfig,
     /// Mounts beyond those that every container has.
     pub mounts: Vec<MountPoint>,
+    /// The long forms that some of them came from, by destination.
+    #[serde(default)]
+    pub long_mounts: BTreeMap<String, Mount>,
     /// The endpoints asked for, by network name.
     pub endpoints: BTreeMap<String, EndpointSettings>,
 }

@@ -51,6 +51,7 @@ pub use inspect::Sizes;
 pub use life::{Life, Phase, Record, Snapshot};
 pub use list::ListOptions;
 pub use logs::{LogOptions, Logs, NextLine};
+pub use mounts::WithVolumes;
 pub use remove::RemoveOptions;
 use stats::Sample;
 pub use stats::Samples;

@@ -65,6 +65,11 @@ impl Engine {
             Err(error) => return Err(Error::internal("load its state", error)),
         };
         self.containers.reserve(&record.name, &record.id)?;
+        self.find_volumes(&record);
+        if life.has_process() {
+            // That one is gone has been told.
+            let _ = self.mount_volumes(&record);
+        }
         let container = Arc::new(Container::new(record, life));
         self.containers.add(Arc::clone(&container));
         Ok(container)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::life::{EndedBy, Life, Phase};
+use super::mounts::WithVolumes;
 use super::{Container, Exit};
 use crate::engine::{Action, Engine, Error, Result};
 use crate::signal::SIGKILL;
@@ -25,6 +26,7 @@ impl Engine {
         self: &Arc<Engine>,
         name: &str,
         options: RemoveOptions,
+        volumes: WithVolumes,
     ) -> Result<()> {
         let container = self.container(name)?;
         if options == RemoveOptions::Force {
@@ -60,13 +62,14 @@ impl Engine {
                 )));
             }
         }
-        self.remove_from_disk(&container, snapshot.life.exit_code)
+        self.remove_from_disk(&container, snapshot.life.exit_code, volumes)
     }
 
-    /// Removes a container that has ended. A failure is logged and leaves
+    /// Removes a container that has ended, with its own volumes. A failure is logged and leaves
     /// it dead. Called under `operation`.
     pub(super) fn remove_locked(&self, container: &Arc<Container>, code: i32) {
-        if let Err(error) = self.remove_from_disk(container, code) {
+        let volumes = WithVolumes::Anonymous;
+        if let Err(error) = self.remove_from_disk(container, code, volumes) {
             log::error!("container {}: remove: {error}", container.id);
         }
     }
@@ -75,6 +78,7 @@ impl Engine {
         &self,
         container: &Arc<Container>,
         code: i32,
+        volumes: WithVolumes,
     ) -> Result<()> {
         let began = Instant::now();
         let snapshot = container.snapshot();
@@ -94,6 +98,7 @@ impl Engine {
             return Err(error);
         }
         let _ = std::fs::remove_dir_all(self.run_dir(&container.id));
+        self.leave_volumes(&snapshot.record, volumes, sync);
         self.containers.remove(&container.id);
         self.execs.remove_all(container);
         self.container_event(&snapshot.record, "destroy", &[]);

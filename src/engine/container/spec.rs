@@ -3,8 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::devices;
 use super::life::Record;
-use super::{devices, mounts, security_opt};
+use super::mounts::Place;
+use super::security_opt;
 use crate::api::exec::ExecConfig;
 use crate::api::host_config::{self as api, HostConfig};
 use crate::engine::{Engine, Error, Result};
@@ -42,7 +44,7 @@ impl Engine {
         let given = &self.settings().containers;
         security_opt::apply(&mut spec, host, &self.host, given)?;
         spec.set_shm_size(u64::try_from(host.shm_size).unwrap_or_default());
-        add_mounts(&mut spec, record, files);
+        add_mounts(&mut spec, record, files, self.places(record));
         devices::add(&mut spec, host)?;
         Ok(spec)
     }
@@ -235,7 +237,12 @@ pub(super) fn resources(host: &HostConfig) -> Resources {
     }
 }
 
-fn add_mounts(spec: &mut Spec, record: &Record, files: &Path) {
+fn add_mounts(
+    spec: &mut Spec,
+    record: &Record,
+    files: &Path,
+    places: Vec<Place>,
+) {
     for name in ["resolv.conf", "hostname", "hosts"] {
         let target = Path::new("/etc").join(name);
         if record.mounts.iter().any(|m| Path::new(&m.destination) == target) {
@@ -251,36 +258,41 @@ fn add_mounts(spec: &mut Spec, record: &Record, files: &Path) {
     for (target, options) in &record.host_config.tmpfs {
         spec.add_mount(tmpfs(target, options));
     }
-    for point in &record.mounts {
-        let asked = mounts::asked(&record.host_config, point);
-        if point.kind == "tmpfs" {
-            let options = tmpfs_options(asked);
-            let mut mount = tmpfs(&point.destination, &options);
-            mount.readonly = !point.rw;
-            spec.add_mount(mount);
-            continue;
+    for place in places {
+        let target = place.destination.to_string_lossy();
+        let long = record.long_mounts.get(&*target);
+        let options = long.and_then(|mount| mount.bind_options.as_ref());
+        let mut list = Vec::new();
+        if let Some(options) = options {
+            for (word, is_set) in [
+                ("bind", options.non_recursive),
+                ("ro-nonrecursive", options.read_only_non_recursive),
+                ("rro", options.read_only_force_recursive),
+            ] {
+                list.extend(is_set.then(|| word.to_string()));
+            }
         }
-        let options = asked.and_then(|mount| mount.bind_options.as_ref());
-        let kind = match options.is_some_and(|options| options.non_recursive) {
-            true => "bind",
-            false => "rbind",
-        };
-        let mut list = vec![kind.into()];
-        if options.is_some_and(|options| options.read_only_non_recursive) {
-            list.push("ro-nonrecursive".into());
-        }
+        let point = record.mounts.iter().find(|p| p.destination == *target);
+        let propagation = point.map_or("", |point| &point.propagation);
         spec.add_mount(Mount {
-            source: PathBuf::from(&point.source),
-            target: PathBuf::from(&point.destination),
-            readonly: !point.rw,
+            source: place.source,
+            beneath: place.beneath,
+            target: place.destination,
+            readonly: !place.rw,
             options: list,
-            propagation: match point.propagation.trim_start_matches('r') {
+            propagation: match propagation.trim_start_matches('r') {
                 "shared" => Propagation::Shared,
                 "slave" => Propagation::Slave,
                 _ => Propagation::Private,
             },
             ..Mount::default()
         });
+    }
+    for point in record.mounts.iter().filter(|p| p.kind == "tmpfs") {
+        let long = record.long_mounts.get(&point.destination);
+        let mut mount = tmpfs(&point.destination, &tmpfs_options(long));
+        mount.readonly = !point.rw;
+        spec.add_mount(mount);
     }
 }
 

@@ -22,12 +22,13 @@ use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use super::life::{EndedBy, Life, Phase, Record};
-use super::{Container, Exit, HostChanges};
+use super::{Container, Exit, HostChanges, mounts};
 use crate::api::network::EndpointSettings;
 use crate::engine::network::Endpoint;
 use crate::engine::{Action, Engine, Error, Result};
 use crate::shim::{self, Launch, Monitor, Start, State, Stdin};
 use crate::signal;
+use crate::time::Timestamp;
 
 /// Stack of a thread that waits for one container, bytes.
 const WATCHER_STACK: usize = 192 << 10;
@@ -153,7 +154,12 @@ impl Engine {
         container: &Container,
         record: &Record,
     ) -> Result<(State, Monitor, BTreeMap<String, EndpointSettings>)> {
+        for point in record.mounts.iter().filter(|p| p.kind == "bind") {
+            mounts::check_propagation(&point.source, &point.propagation)?;
+        }
         let run_dir = self.make_run_dir(&record.id)?;
+        self.mount_volumes(record)?;
+        self.tell_mounted(record);
         // Before the launch: its address is given back after the container
         // is undone.
         let endpoint = self.connect(record)?;
@@ -268,6 +274,7 @@ impl Engine {
             ..life
         };
         let _ = std::fs::remove_dir_all(self.run_dir(&container.id));
+        self.unmount_volumes(&snapshot.record, Timestamp::now());
         container.set_life(life.clone());
         if snapshot.record.host_config.auto_remove {
             self.remove_locked(container, code);

@@ -18,6 +18,7 @@ mod root;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use self::mounts::Held;
 use super::cgroup::Group;
 use super::channel::{Channel, Message, Received};
 use super::create::Stdio;
@@ -63,8 +64,8 @@ struct Init<'a> {
     channel: Channel,
     /// The root of the container; set by [`Step::MountRoot`].
     root: Option<OwnedFd>,
-    /// Clones of the hosts' ends of binds; none where the kernel cannot.
-    sources: Vec<Option<OwnedFd>>,
+    /// The hosts' ends of binds.
+    sources: Vec<Held>,
     /// The container's devpts.
     pts: Option<OwnedFd>,
     /// The terminal's master, until it is handed over.
@@ -210,9 +211,7 @@ impl Init<'_> {
                     .map_err(failed(&words))?;
                 process::enter_namespace(file, *kind).map_err(failed(&words))
             }
-            Step::OpenSource { slot, source, options } => {
-                self.open_source(*slot, source, options)
-            }
+            Step::OpenSource(planned) => self.open_source(planned),
             Step::CutPropagation => {
                 let slave = Propagation::Slave;
                 mount::set_propagation(Path::new("/"), Reach::Tree, slave)

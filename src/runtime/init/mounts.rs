@@ -13,42 +13,69 @@ use super::place::{How, Source};
 use super::{Init, failed};
 use crate::runtime::error::{Result, StartError};
 use crate::runtime::features::MOUNT_API;
-use crate::runtime::options::Options;
 use crate::runtime::plan::Planned;
 use crate::runtime::spec::{self, MountKind};
 use crate::sys::fs::{self, Kind, OFlags};
 use crate::sys::mount::{self, Change, Flags, Propagation};
+use crate::sys::resolve::{self, Scope};
 use crate::sys::{self, errno};
+
+/// The host's end of a bind, held while mounts still travel.
+#[derive(Default)]
+pub(super) enum Held {
+    /// Not at all: by its path.
+    #[default]
+    Nothing,
+    /// A detached clone of the mount there.
+    Clone(OwnedFd),
+    /// The file or directory itself.
+    Place(OwnedFd),
+}
 
 impl Init<'_> {
     /// Takes hold of the host's end of a bind, while mounts still travel:
     /// a shared bind must be a peer of the host's mount.
-    pub(super) fn open_source(
-        &mut self,
-        slot: usize,
-        source: &Path,
-        options: &Options,
-    ) -> Result<()> {
-        let mut clone = None;
-        if self.features.allow(MOUNT_API) {
-            match mount::clone_tree(source, options.reach) {
-                Ok(fd) => clone = Some(fd),
-                Err(error) if error.errno() == errno::ENOSYS => (),
-                Err(error) => {
-                    let words = format!(
-                        "error mounting {source:?} to rootfs: mount \
-                         src={}",
-                        source.display()
-                    );
-                    return Err(failed(words)(error));
-                }
-            }
-        }
-        if slot != self.sources.len() {
+    pub(super) fn open_source(&mut self, planned: &Planned) -> Result<()> {
+        let source = &planned.source;
+        let held = self.hold(planned).map_err(|error| {
+            let shown = source.join(&planned.beneath);
+            let words = format!(
+                "error mounting {shown:?} to rootfs: mount src={}",
+                shown.display()
+            );
+            failed(words)(error)
+        })?;
+        if planned.slot != self.sources.len() {
             return Err(StartError::init("sources are out of order"));
         }
-        self.sources.push(clone);
+        self.sources.push(held);
         Ok(())
+    }
+
+    fn hold(&self, planned: &Planned) -> sys::Result<Held> {
+        let source = &planned.source;
+        let reach = planned.options.reach;
+        let beneath = match planned.beneath.as_os_str().is_empty() {
+            true => None,
+            false => {
+                let dir = mount::open_path(source)?;
+                let (path, scope) = (&planned.beneath, Scope::Beneath);
+                let method = self.resolve_method();
+                let flags = OFlags::PATH;
+                Some(resolve::open_with(method, dir, path, flags, 0, scope)?)
+            }
+        };
+        if self.features.allow(MOUNT_API) {
+            let clone = match &beneath {
+                Some(fd) => mount::clone_tree_of(fd, reach),
+                None => mount::clone_tree(source, reach),
+            };
+            match clone {
+                Err(error) if error.errno() == errno::ENOSYS => (),
+                clone => return clone.map(Held::Clone),
+            }
+        }
+        Ok(beneath.map_or(Held::Nothing, Held::Place))
     }
 
     /// Makes one mount.
@@ -163,13 +190,13 @@ impl Init<'_> {
         target: BorrowedFd<'_>,
     ) -> sys::Result<()> {
         let options = &planned.options;
-        let source = self.sources.get_mut(planned.slot).and_then(Option::take);
+        let held = self.sources.get_mut(planned.slot).map(std::mem::take);
         let propagation = match options.propagation {
             spec::Propagation::Private => Propagation::Private,
             spec::Propagation::Slave => Propagation::Slave,
             spec::Propagation::Shared => Propagation::Shared,
         };
-        let Some(source) = source else {
+        let Some(Held::Clone(source)) = held else {
             if propagation == Propagation::Shared {
                 return Err(sys::Error::new(
                     "a shared bind needs open_tree(2)",
@@ -177,7 +204,11 @@ impl Init<'_> {
                 ));
             }
             let how = How::options(options);
-            self.bind(Source::Path(&planned.source), target, how)?;
+            let source = match &held {
+                Some(Held::Place(fd)) => Source::Fd(fd.as_fd()),
+                _ => Source::Path(&planned.source),
+            };
+            self.bind(source, target, how)?;
             let mounted = self.reopen(&planned.target)?;
             let path = PathBuf::from(fs::proc_path(&mounted));
             return mount::set_propagation(&path, options.reach, propagation);
@@ -258,7 +289,7 @@ fn mismatch(
     target: BorrowedFd<'_>,
 ) -> sys::Error {
     let is_dir = |fd| fs::stat(fd).is_ok_and(|s| s.kind == Kind::Dir);
-    let source = planned.source.is_dir();
+    let source = planned.source.join(&planned.beneath).is_dir();
     match error.errno() == errno::EINVAL && source != is_dir(target) {
         true => sys::Error::new(error.call(), errno::ENOTDIR),
         false => error,

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use super::Init;
+use super::mounts::Held;
 use crate::runtime::features::{MOUNT_API, MOUNT_SETATTR, OPENAT2};
 use crate::runtime::options::Options;
 use crate::runtime::plan::Planned;
@@ -41,6 +42,8 @@ pub(super) struct How {
     pub set: Flags,
     /// Flags to be cleared.
     pub clear: Flags,
+    /// Whether it fails if those beneath cannot become read-only.
+    pub force: bool,
 }
 
 impl How {
@@ -51,6 +54,7 @@ impl How {
             read_only_reach: Reach::One,
             set,
             clear: Flags::default(),
+            force: false,
         }
     }
 
@@ -70,6 +74,7 @@ impl How {
             read_only_reach: options.read_only_reach,
             set: options.set,
             clear: options.clear,
+            force: options.force,
         }
     }
 
@@ -154,6 +159,9 @@ impl Init<'_> {
             }
             return Ok(());
         }
+        if how.force {
+            return Err(sys::Error::new("mount_setattr(…)", errno::ENOSYS));
+        }
         // A remount sets all flags anew: those that stay are given again.
         let flags = (mount::flags_of(fd)? | how.set).without(how.clear);
         mount::remount(&PathBuf::from(fs::proc_path(&fd)), flags)
@@ -228,7 +236,7 @@ impl Init<'_> {
         )
     }
 
-    fn resolve_method(&self) -> Method {
+    pub(super) fn resolve_method(&self) -> Method {
         match self.features.allow(OPENAT2) {
             true => Method::Best,
             false => Method::Walk,
@@ -256,7 +264,7 @@ impl Init<'_> {
 
     fn source_kind(&self, planned: &Planned) -> sys::Result<Kind> {
         match self.sources.get(planned.slot) {
-            Some(Some(fd)) => Ok(fs::stat(fd)?.kind),
+            Some(Held::Clone(fd) | Held::Place(fd)) => Ok(fs::stat(fd)?.kind),
             _ => Ok(fs::stat(mount::open_path(&planned.source)?)?.kind),
         }
     }

@@ -23,12 +23,6 @@ pub fn network<S>(state: &S, exchange: &mut Exchange<'_>) -> Result<(), Error> {
     }
 }
 
-/// `GET /volumes/{name}`: none can be made yet.
-pub fn volume<S>(_: &S, exchange: &mut Exchange<'_>) -> Result<(), Error> {
-    let name = exchange.var("name");
-    Err(Error::new(404, format!("get {name}: no such volume")))
-}
-
 /// `POST /session` and `POST /grpc`: only BuildKit asks for them.
 pub fn session<S>(_: &S, _: &mut Exchange<'_>) -> Result<(), Error> {
     Err(Error::new(

@@ -7,6 +7,7 @@ use crate::api::container::{CreateRequest, UpdateResponse};
 use crate::api::host_config::HostConfig;
 use crate::engine::{
     Engine, Filters, Kind, ListOptions, RemoveOptions, Sizes, StopOptions,
+    WithVolumes,
 };
 use crate::http::query::Query;
 use crate::server::version::since;
@@ -149,6 +150,10 @@ pub fn remove(
         true => RemoveOptions::Force,
         false => RemoveOptions::Stopped,
     };
-    engine.remove(exchange.var("id"), options)?;
+    let volumes = match query.flag("v") {
+        true => WithVolumes::Anonymous,
+        false => WithVolumes::No,
+    };
+    engine.remove(exchange.var("id"), options, volumes)?;
     exchange.empty(204)
 }

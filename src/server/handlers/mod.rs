@@ -17,4 +17,5 @@ pub mod start;
 pub mod stats;
 pub mod swarm;
 pub mod system;
+pub mod volume;
 pub mod wait;

@@ -17,5 +17,8 @@ pub const EARLY_WAIT_HEAD: u16 = 30;
 /// Exec takes the size of its terminal.
 pub const EXEC_SIZE: u16 = 42;
 
+/// A prune of volumes takes those without a name of their own only.
+pub const PRUNE_ANONYMOUS: u16 = 42;
+
 /// Attach and logs tell by their media type that they are framed.
 pub const MULTIPLEXED_TYPE: u16 = 42;

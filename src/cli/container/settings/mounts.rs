@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::json;
-
 use crate::api::container::Empty;
-use crate::api::host_config::{BindOptions, Mount, TmpfsOptions};
+use crate::api::host_config::{
+    BindOptions, ImageOptions, Mount, TmpfsOptions, VolumeOptions,
+};
 use crate::cli::value;
 
 /// Reads `type=bind,source=/a,target=/b,…`.
@@ -14,8 +14,8 @@ pub fn parse(word: &str) -> Result<Mount, String> {
     let mut mount = Mount { kind: "volume".to_owned(), ..Mount::default() };
     let mut bind = BindOptions::default();
     let mut tmpfs = TmpfsOptions::default();
-    let (mut no_copy, mut labels) = (false, BTreeMap::new());
-    let (mut driver, mut options) = (String::new(), BTreeMap::new());
+    let mut volume = VolumeOptions::default();
+    let mut image = ImageOptions::default();
     for field in word.split(',') {
         let (name, given) = match field.split_once('=') {
             Some((name, given)) => (name, Some(given)),
@@ -34,7 +34,7 @@ pub fn parse(word: &str) -> Result<Mount, String> {
                 continue;
             }
             "volume-nocopy" => {
-                no_copy = switch()?;
+                volume.no_copy = switch()?;
                 continue;
             }
             "bind-nonrecursive" => {
@@ -76,9 +76,19 @@ pub fn parse(word: &str) -> Result<Mount, String> {
                     ));
                 }
             },
-            "volume-label" => labels.extend([pair()]),
-            "volume-driver" => given.clone_into(&mut driver),
-            "volume-opt" => options.extend([pair()]),
+            "volume-label" => {
+                volume.labels.get_or_insert_default().extend([pair()]);
+            }
+            "volume-subpath" => given.clone_into(&mut volume.subpath),
+            "volume-driver" => {
+                let config = volume.driver_config.get_or_insert_default();
+                given.clone_into(&mut config.name);
+            }
+            "volume-opt" => {
+                let config = volume.driver_config.get_or_insert_default();
+                config.options.get_or_insert_default().extend([pair()]);
+            }
+            "image-subpath" => given.clone_into(&mut image.subpath),
             "tmpfs-size" => {
                 tmpfs.size_bytes = value::size(given).map_err(|_| {
                     format!("invalid value for {name}: {given}")
@@ -99,14 +109,11 @@ pub fn parse(word: &str) -> Result<Mount, String> {
         return Err("target is required".to_owned());
     }
     let is_wrong = |kind: &str, used: bool| used && mount.kind != kind;
-    let has_volume = no_copy
-        || !labels.is_empty()
-        || !driver.is_empty()
-        || !options.is_empty();
     for (kind, used) in [
         ("bind", bind != BindOptions::default()),
         ("tmpfs", tmpfs != TmpfsOptions::default()),
-        ("volume", has_volume),
+        ("volume", volume != VolumeOptions::default()),
+        ("image", image != ImageOptions::default()),
     ] {
         if is_wrong(kind, used) {
             return Err(format!(
@@ -117,25 +124,9 @@ pub fn parse(word: &str) -> Result<Mount, String> {
     }
     mount.bind_options = (bind != BindOptions::default()).then_some(bind);
     mount.tmpfs_options = (tmpfs != TmpfsOptions::default()).then_some(tmpfs);
-    if has_volume {
-        let mut volume = json!({});
-        if no_copy {
-            volume["NoCopy"] = true.into();
-        }
-        if !labels.is_empty() {
-            volume["Labels"] = json!(labels);
-        }
-        if !driver.is_empty() || !options.is_empty() {
-            volume["DriverConfig"] = json!({});
-            if !driver.is_empty() {
-                volume["DriverConfig"]["Name"] = driver.into();
-            }
-            if !options.is_empty() {
-                volume["DriverConfig"]["Options"] = json!(options);
-            }
-        }
-        mount.volume_options = Some(volume);
-    }
+    mount.volume_options =
+        (volume != VolumeOptions::default()).then_some(volume);
+    mount.image_options = (image != ImageOptions::default()).then_some(image);
     Ok(mount)
 }
 

@@ -27,12 +27,8 @@ pub fn check(config: &HostConfig) -> Result<()> {
             config.cgroupns_mode
         )));
     }
-    for (what, list) in
-        [("link", &config.links), ("volumes from", &config.volumes_from)]
-    {
-        if let Some(value) = list.iter().flatten().next() {
-            return Err(unsupported(what, value));
-        }
+    if let Some(value) = config.links.iter().flatten().next() {
+        return Err(unsupported("link", value));
     }
     if config.device_requests.as_ref().is_some_and(|list| !list.is_empty()) {
         return Err(invalid(
