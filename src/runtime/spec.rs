@@ -101,8 +101,9 @@ pub struct Mount {
     pub readonly: bool,
     /// `nosuid`, `nodev`, `noexec`, `suid`, …, `noatime`; for a bind
     /// `bind` (only this mount) or `rbind` (those beneath too, the
-    /// default), `ro-nonrecursive` or `rro`; all else (`size=64m`, `mode=1777`) is
-    /// given to the file system.
+    /// default), `ro-nonrecursive` or `rro` (an error if they stay
+    /// writable); all else (`size=64m`, `mode=1777`) is given to the file
+    /// system.
     pub options: Vec<String>,
     /// How later mounts travel between the host and a bind.
     pub propagation: Propagation,

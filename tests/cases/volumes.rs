@@ -257,7 +257,8 @@ fn an_empty_volume_gets_what_the_image_has() {
 
     // Through a link of the image, and only while it is empty.
     let named = |mode: &str| json!({"Binds": [format!("data:/via{mode}")]});
-    let (_, out, err) = daemon.shell("cat /via/f; rm /via/f", body(named("")));
+    let (_, out, err) =
+        daemon.shell("cat /via/f; mv /via/f /via/g", body(named("")));
     assert_eq!(out, "image\n", "{err}");
     let (_, out, _) = daemon.shell("ls /opt/ /via/", body(named("")));
     assert!(!out.contains('f'), "{out}");

@@ -65,8 +65,8 @@ impl Engine {
         self.remove_from_disk(&container, snapshot.life.exit_code, volumes)
     }
 
-    /// Removes a container that has ended, with its own volumes. A failure is logged and leaves
-    /// it dead. Called under `operation`.
+    /// Removes a container that has ended, with its own volumes. A failure
+    /// is logged and leaves it dead. Called under `operation`.
     pub(super) fn remove_locked(&self, container: &Arc<Container>, code: i32) {
         let volumes = WithVolumes::Anonymous;
         if let Err(error) = self.remove_from_disk(container, code, volumes) {

@@ -84,7 +84,7 @@ fn check(
         )));
     }
     check_name(name)?;
-    for key in options.into_iter().flat_map(BTreeMap::keys) {
+    if let Some(key) = options.into_iter().flat_map(BTreeMap::keys).next() {
         return Err(match key.as_str() {
             "type" | "o" | "device" | "size" => Error::NotImplemented(format!(
                 "create {name}: option \"{key}\" of the local driver is not \
