@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use serde::Serialize;
 
-use super::container::Record;
+use super::container::{Record, shared};
 use super::{Engine, Error, Result, Settings};
 use crate::api::network::EndpointSettings;
 use crate::id;
@@ -142,6 +142,9 @@ impl Endpoint<'_> {
         if let Some(plug) = &mut self.plug {
             plug.kept = true;
         }
+        if self.network.is_empty() {
+            return BTreeMap::new();
+        }
         let settings = std::mem::take(&mut self.settings);
         BTreeMap::from([(std::mem::take(&mut self.network), settings)])
     }
@@ -159,6 +162,11 @@ impl Engine {
     /// Gives a container its place on the network that it asks for.
     pub(super) fn connect(&self, record: &Record) -> Result<Endpoint<'_>> {
         let name = record.host_config.network_mode.as_str();
+        if shared::donor(name).is_some() {
+            // Its network is that of another, of which nothing is its own.
+            let (network, settings) = Default::default();
+            return Ok(Endpoint { network, settings, plug: None });
+        }
         let asked = record.endpoints.get(name).cloned().unwrap_or_default();
         let missing = || {
             Error::NotFound(format!(

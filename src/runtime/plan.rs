@@ -88,6 +88,8 @@ pub struct Planned {
     pub source: PathBuf,
     /// For a bind: what is bound beneath that path.
     pub beneath: PathBuf,
+    /// For a bind: the mount namespace that it is in; empty: the host's.
+    pub namespace: PathBuf,
     /// The path in the container.
     pub target: PathBuf,
     /// Flags and the file system's own parameters.
@@ -258,6 +260,7 @@ fn planned_mounts(spec: &Spec) -> Vec<Planned> {
             slot,
             source: mount.source.clone(),
             beneath: mount.beneath.clone(),
+            namespace: mount.namespace.clone(),
             target: mount.target.clone(),
             options: parse(mount),
         });

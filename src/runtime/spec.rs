@@ -94,6 +94,9 @@ pub struct Mount {
     /// For a bind, unless empty: the path beneath the source that is bound
     /// instead. No link leads out of the source.
     pub beneath: PathBuf,
+    /// The mount namespace that a bind's source is in
+    /// (`/proc/PID/ns/mnt`); empty: the host's.
+    pub namespace: PathBuf,
     /// The path in the container; missing directories (or, for a bound
     /// file, the file) are made.
     pub target: PathBuf,

@@ -30,7 +30,6 @@ const UNBUILT: &[&str] = &[
     "POST /images/{}/push",
     "POST /auth",
     "links",
-    "the network of another container",
 ];
 
 /// Sections that ask for something that is in [`UNBUILT`] by the body of a
@@ -42,10 +41,7 @@ const NEEDS: &[(&str, &str)] = &[
 ];
 
 /// Starts that are refused because of what their body asks for.
-const REFUSED_STARTS: &[(&str, &str)] = &[
-    ("run-link", "links"),
-    ("run-net-container", "the network of another container"),
-];
+const REFUSED_STARTS: &[(&str, &str)] = &[("run-link", "links")];
 
 /// What v1.14 of the reference shows of an answer: the call, a path of
 /// field names (`[]` is each item of a list), and the JSON type. `flag` is a

@@ -19,6 +19,7 @@ mod lifecycle;
 mod listeners;
 mod load;
 mod logs;
+mod namespaces;
 mod narrowed;
 mod network;
 mod poor_network;

@@ -32,6 +32,7 @@ impl Engine {
         let name = name.strip_prefix('/').unwrap_or(name);
         let CreateRequest { mut config, mut host_config, networking_config } =
             request;
+        host_config::check_conflicts(&config, &host_config)?;
         let image = self.image_for_create(&config.image, platform)?;
         if let Some(theirs) = &image.config.config {
             config::merge(&mut config, theirs);
@@ -99,6 +100,7 @@ impl Engine {
     ) -> Result<(Vec<Point>, Vec<String>)> {
         let settings = self.settings();
         let host = self.checked_against(&settings);
+        self.name_donors_by_id(host_config);
         host_config::give(host_config, &settings.containers);
         host_config::complete(host_config, host);
         let mut warnings = host_config::check(host_config, host)?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::life::{Life, Phase, Record};
+use super::shared;
 use crate::api::inspect::{Container, GraphDriver, State};
 use crate::api::network::{EndpointSettings, NetworkSettings, Port};
 use crate::engine::{Engine, Error, Result};
@@ -23,7 +24,9 @@ impl Engine {
         let container = self.container(name)?;
         let snapshot = container.snapshot();
         let (record, life) = (&*snapshot.record, &snapshot.life);
-        let dir = self.store.container_dir(&record.id);
+        let network = &record.host_config.network_mode;
+        let files_of = shared::donor(network).unwrap_or(&record.id);
+        let dir = self.store.container_dir(files_of);
         let file = |name: &str| dir.join(name).display().to_string();
         let (size_rw, size_root_fs) = match sizes {
             Sizes::Measured => {
@@ -148,6 +151,9 @@ pub(super) fn show_endpoints(
         return life.endpoints.clone();
     }
     let mode = record.host_config.network_mode.clone();
+    if shared::donor(&mode).is_some() {
+        return BTreeMap::new();
+    }
     let asked = record.endpoints.get(&mode).cloned().unwrap_or_default();
     let known = !life.started_at.is_zero();
     let network_id = match engine.networks.id(&mode) {

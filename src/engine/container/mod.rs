@@ -31,6 +31,7 @@ mod remove;
 mod resize;
 mod restart;
 pub(super) mod security_opt;
+pub(super) mod shared;
 mod spec;
 mod start;
 mod stats;

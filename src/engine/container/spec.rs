@@ -39,6 +39,7 @@ impl Engine {
         spec.init = host.init == Some(true);
         spec.sysctls.clone_from(&host.sysctls);
         namespaces(&mut spec, record);
+        self.join_donors(&mut spec, record)?;
         process(&mut spec, record);
         security(&mut spec, host);
         let given = &self.settings().containers;

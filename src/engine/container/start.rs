@@ -123,7 +123,13 @@ impl Engine {
         life: Life,
     ) -> Result<Monitor> {
         let record = Arc::clone(&container.snapshot().record);
-        let result = self.launch_program(container, &record);
+        let result = self.named_as_donor(&record).and_then(|named| {
+            let launched = self.launch_program(container, &named)?;
+            if named.config != record.config {
+                container.set_record(named.into_owned());
+            }
+            Ok(launched)
+        });
         let (started, monitor, endpoints) = match result {
             Ok(launched) => launched,
             Err(error) => {
@@ -233,6 +239,9 @@ impl Engine {
         record: &Record,
         endpoint: &Endpoint<'_>,
     ) -> Result<PathBuf> {
+        if let Some(donor) = self.network_donor(record)? {
+            return Ok(self.store.container_dir(&donor.record.id));
+        }
         let dir = self.store.container_dir(&record.id);
         for (name, text) in self.container_files(record, endpoint)? {
             let path = dir.join(name);

@@ -16,7 +16,8 @@ use crate::runtime::features::MOUNT_API;
 use crate::runtime::plan::Planned;
 use crate::runtime::spec::{self, MountKind};
 use crate::sys::fs::{self, Kind, OFlags};
-use crate::sys::mount::{self, Change, Flags, Propagation};
+use crate::sys::mount::{self, Change, Flags, Propagation, Reach};
+use crate::sys::process::{self, Namespaces};
 use crate::sys::resolve::{self, Scope};
 use crate::sys::{self, errno};
 
@@ -55,6 +56,10 @@ impl Init<'_> {
     fn hold(&self, planned: &Planned) -> sys::Result<Held> {
         let source = &planned.source;
         let reach = planned.options.reach;
+        let namespace = &planned.namespace;
+        if !namespace.as_os_str().is_empty() {
+            return clone_elsewhere(namespace, source, reach).map(Held::Clone);
+        }
         let beneath = match planned.beneath.as_os_str().is_empty() {
             true => None,
             false => {
@@ -279,6 +284,24 @@ impl Init<'_> {
             Err(error) => Err(failed(format!("open {path:?}"))(error)),
         }
     }
+}
+
+/// Clones a tree of another mount namespace, which only its own processes
+/// may do, and comes back.
+fn clone_elsewhere(
+    namespace: &Path,
+    source: &Path,
+    reach: Reach,
+) -> sys::Result<OwnedFd> {
+    let open = |path: &Path| {
+        std::fs::File::open(path)
+            .map_err(|e| sys::Error::from_io(format!("open({path:?})"), &e))
+    };
+    let own = open(Path::new("/proc/self/ns/mnt"))?;
+    process::enter_namespace(open(namespace)?, Namespaces::MOUNT)?;
+    let clone = mount::clone_tree(source, reach);
+    process::enter_namespace(own, Namespaces::MOUNT)?;
+    clone
 }
 
 /// The kernel says EINVAL to a file upon a directory and the reverse;

@@ -279,6 +279,7 @@ mod tests {
         SHARED[1],
         SHARED[2],
         SHARED[3],
+        SHARED[4],
         &[Flag::switch("detach", "", |t: &mut Settings, on| {
             t.detach = on;
         })

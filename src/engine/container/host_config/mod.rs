@@ -15,6 +15,7 @@ use crate::runtime::defaults;
 
 pub use self::lacking::discard;
 pub use self::log_config::check_log_driver;
+pub use self::modes::check_conflicts;
 pub use self::restart::check_policy;
 
 /// What the host has, as far as the checks need it.
