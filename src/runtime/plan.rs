@@ -181,11 +181,12 @@ fn clone_namespaces(spec: &Spec) -> Namespaces {
 fn steps(spec: &Spec) -> Vec<Step> {
     let mut steps = Vec::new();
     let spaces = &spec.namespaces;
-    // Through the host's /proc, before one of the container's is there.
+    // These two through the host's /proc, before there is another one.
     let profile = &spec.process.apparmor;
     if !profile.is_empty() {
         steps.push(Step::AppArmor(profile.clone()));
     }
+    steps.extend(spec.process.oom_score_adj.map(Step::OomScore));
     let entered = [
         (&spaces.ipc, Namespaces::IPC),
         (&spaces.uts, Namespaces::UTS),
@@ -245,7 +246,6 @@ fn steps(spec: &Spec) -> Vec<Step> {
     }
     steps.push(Step::Pivot);
     steps.extend(spec.process.rlimits.iter().cloned().map(Step::Limit));
-    steps.extend(spec.process.oom_score_adj.map(Step::OomScore));
     steps.push(Step::Keyring);
     steps.push(Step::Become);
     steps

@@ -62,8 +62,16 @@ impl Init<'_> {
             return Err(StartError::init("no devpts is mounted"));
         };
         let (master, slave) = open_terminal(pts.as_fd(), rows, cols)?;
-        let console =
-            self.make_file(Path::new("/dev/console")).map_err(failed(WORDS))?;
+        // A link there, in a /dev that is a volume, would choose what the
+        // terminal hides (CVE-2025-52565).
+        let path = Path::new("/dev/console");
+        let console = match self.open_plain(path) {
+            Err(error) if error.errno() == errno::ENOENT => {
+                self.make_file(path).and_then(|_| self.open_plain(path))
+            }
+            other => other,
+        };
+        let console = console.map_err(failed(WORDS))?;
         let how = How::one(Flags::default());
         self.bind(Source::Fd(slave.as_fd()), console.as_fd(), how)
             .map_err(failed(WORDS))?;

@@ -68,6 +68,8 @@ struct Init<'a> {
     sources: Vec<Held>,
     /// The container's devpts.
     pts: Option<OwnedFd>,
+    /// The container's proc: what is written there is written through it.
+    proc: Option<OwnedFd>,
     /// The terminal's master, until it is handed over.
     console: Option<OwnedFd>,
     /// A hidden directory, of which others are clones.
@@ -102,6 +104,7 @@ fn work(orders: &Orders<'_>) -> i32 {
         root: None,
         sources: Vec::new(),
         pts: None,
+        proc: None,
         console: None,
         hidden: None,
         joining: orders.joining,

@@ -9,7 +9,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use super::place::{How, Source};
+use super::place::{How, Source, is_ours, is_proc};
 use super::{Init, failed};
 use crate::runtime::error::{Result, StartError};
 use crate::runtime::features::MOUNT_API;
@@ -104,12 +104,20 @@ impl Init<'_> {
         };
         let (target, existed) = self.target(planned).map_err(|error| {
             let shown = planned.target.display();
+            if error.errno() == errno::ELOOP && is_ours(planned.kind) {
+                let kind = format!("{:?}", planned.kind).to_lowercase();
+                return failed(format!(
+                    "filesystem {kind:?} must be mounted on ordinary \
+                     directory"
+                ))(error);
+            }
             words(sys::Error::new(
                 format!("create mountpoint for {shown} mount: {error}"),
                 error.errno(),
             ))
         })?;
         let target = target.as_fd();
+        check_proc(planned, target).map_err(StartError::init)?;
         let options = &planned.options;
         let path = &planned.target;
         match planned.kind {
@@ -128,10 +136,13 @@ impl Init<'_> {
                     .map(drop)
                     .map_err(words)
             }
-            MountKind::Proc => self
-                .new_file_system(c"proc", &[], options.set, target, path)
-                .map(drop)
-                .map_err(words),
+            MountKind::Proc => {
+                let proc = self
+                    .new_file_system(c"proc", &[], options.set, target, path)
+                    .map_err(words)?;
+                self.proc = Some(proc);
+                Ok(())
+            }
             MountKind::Sysfs => {
                 self.mount_sysfs(planned, target).map_err(words)
             }
@@ -249,14 +260,23 @@ impl Init<'_> {
         if stat.kind != Kind::Dir {
             let null = Path::new("/dev/null");
             let own = self.open_in_root(null, OFlags::PATH);
-            let source = match &own {
-                Ok(fd) => Source::Fd(fd.as_fd()),
-                // A container without /dev: the host's serves.
-                Err(_) => Source::Path(null),
+            // Whoever can write to the container's /dev, a volume maybe,
+            // must not choose what is shown here (CVE-2025-31133).
+            let is_null = |fd: &OwnedFd| {
+                fs::stat(fd)
+                    .is_ok_and(|s| s.kind == Kind::Char && s.rdev == (1, 3))
             };
-            return self
-                .bind(source, fd.as_fd(), plain)
-                .map_err(failed(words()));
+            let bound = match own.ok().filter(is_null) {
+                Some(own) => {
+                    self.bind(Source::Fd(own.as_fd()), fd.as_fd(), plain)
+                }
+                // The host's serves; its owner and mode stay its own.
+                None => {
+                    let how = How::one(Flags::READ_ONLY);
+                    self.bind(Source::Path(null), fd.as_fd(), how)
+                }
+            };
+            return bound.map_err(failed(words()));
         }
         // One empty directory serves for all.
         if let Some(hidden) = &self.hidden {
@@ -302,6 +322,50 @@ fn clone_elsewhere(
     let clone = mount::clone_tree(source, reach);
     process::enter_namespace(own, Namespaces::MOUNT)?;
     clone
+}
+
+/// What may be mounted in `/proc`: files that lxcfs makes up, which say
+/// nothing that confines a container.
+const IN_PROC: [&str; 11] = [
+    "cpuinfo",
+    "diskstats",
+    "loadavg",
+    "meminfo",
+    "net/dev",
+    "slabinfo",
+    "stat",
+    "swaps",
+    "sys/crypto/fips_enabled",
+    "sys/kernel/ns_last_pid",
+    "uptime",
+];
+
+/// Refuses to hide `/proc` or parts of it, whatever path leads there: what
+/// is read-only and hidden in it must be the kernel's own (CVE-2019-16884,
+/// CVE-2025-52881).
+fn check_proc(
+    planned: &Planned,
+    target: BorrowedFd<'_>,
+) -> std::result::Result<(), String> {
+    if planned.kind == MountKind::Proc {
+        return Ok(());
+    }
+    let shown = &planned.target;
+    let inside = shown.strip_prefix("/proc");
+    let reason = match inside {
+        Ok(path) if path.as_os_str().is_empty() => "it is not of type proc",
+        Ok(path) if IN_PROC.iter().any(|fine| path == Path::new(fine)) => {
+            return Ok(());
+        }
+        Ok(_) => "it is inside /proc",
+        Err(_) if is_proc(target) => "it is inside /proc",
+        Err(_) => return Ok(()),
+    };
+    Err(format!(
+        "error mounting {:?} to rootfs at {shown:?}: {shown:?} cannot be \
+         mounted because {reason}",
+        planned.source
+    ))
 }
 
 /// The kernel says EINVAL to a file upon a directory and the reverse;

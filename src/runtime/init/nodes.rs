@@ -1,9 +1,11 @@
 //! Small things made in the root: device nodes, the working directory,
 //! kernel parameters.
 
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use super::place::is_proc;
 use super::{Init, failed};
 use crate::runtime::error::{Result, StartError};
 use crate::runtime::spec::{Device, DeviceKind};
@@ -83,8 +85,18 @@ impl Init<'_> {
     ) -> Result<()> {
         let full = Path::new("/proc/sys").join(path);
         let words = format!("open {}", full.display());
-        let fd =
-            self.open_in_root(&full, OFlags::WRONLY).map_err(failed(&words))?;
+        let Some(proc) = &self.proc else {
+            return Err(StartError::init(format!("{words}: no /proc")));
+        };
+        // Through proc itself: whatever a path leads to by now, this is no
+        // other file (CVE-2025-52881).
+        let below = Path::new("sys").join(path);
+        let fd = self
+            .open_below(proc.as_fd(), &below, OFlags::WRONLY)
+            .map_err(failed(&words))?;
+        if !is_proc(fd.as_fd()) {
+            return Err(StartError::init(format!("{words}: not in /proc")));
+        }
         let mut file = std::fs::File::from(fd);
         std::io::Write::write_all(&mut file, value.as_bytes()).map_err(|e| {
             StartError::init(format!(

@@ -223,9 +223,7 @@ impl Init<'_> {
         path: &Path,
         flags: OFlags,
     ) -> sys::Result<OwnedFd> {
-        let root = self.root.as_ref().ok_or_else(|| {
-            sys::Error::new("the root is not mounted", errno::ENOENT)
-        })?;
+        let root = self.root.as_ref().ok_or_else(no_root)?;
         resolve::open_with(
             self.resolve_method(),
             root,
@@ -234,6 +232,24 @@ impl Init<'_> {
             0,
             Scope::InRoot,
         )
+    }
+
+    /// Opens a path of the container on which there must be no link.
+    pub(super) fn open_plain(&self, path: &Path) -> sys::Result<OwnedFd> {
+        let root = self.root.as_ref().ok_or_else(no_root)?;
+        self.open_below(root.as_fd(), path, OFlags::PATH)
+    }
+
+    /// Opens a path beneath a directory, on which there must be no link.
+    pub(super) fn open_below(
+        &self,
+        dir: BorrowedFd<'_>,
+        path: &Path,
+        flags: OFlags,
+    ) -> sys::Result<OwnedFd> {
+        let path = path.strip_prefix("/").unwrap_or(path);
+        let method = self.resolve_method();
+        resolve::open_with(method, dir, path, flags, 0, Scope::NoLinks)
     }
 
     pub(super) fn resolve_method(&self) -> Method {
@@ -249,7 +265,13 @@ impl Init<'_> {
         &self,
         planned: &Planned,
     ) -> sys::Result<(OwnedFd, bool)> {
-        match self.open_in_root(&planned.target, OFlags::PATH) {
+        let found = match is_ours(planned.kind) {
+            // Behind a link of the image they would not be where they are
+            // looked for (CVE-2019-19921).
+            true => self.open_plain(&planned.target),
+            false => self.open_in_root(&planned.target, OFlags::PATH),
+        };
+        match found {
             Err(error) if error.errno() == errno::ENOENT => (),
             other => return Ok((other?, true)),
         }
@@ -329,6 +351,21 @@ impl Init<'_> {
             _ => self.open_in_root(path, OFlags::PATH),
         }
     }
+}
+
+/// Whether it is a file system in which something is hidden.
+pub(super) fn is_ours(kind: MountKind) -> bool {
+    matches!(kind, MountKind::Proc | MountKind::Sysfs)
+}
+
+/// Whether a file lies in a proc.
+pub(super) fn is_proc(fd: BorrowedFd<'_>) -> bool {
+    const PROC_SUPER_MAGIC: u64 = 0x9fa0;
+    fs::space(fd).is_ok_and(|space| space.magic == PROC_SUPER_MAGIC)
+}
+
+fn no_root() -> sys::Error {
+    sys::Error::new("the root is not mounted", errno::ENOENT)
 }
 
 fn build(
