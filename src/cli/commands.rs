@@ -4,7 +4,7 @@ use super::command::{self, Action, Command, Group, With};
 use super::error::Error;
 use super::globals::{self, Globals};
 use super::session::Session;
-use super::{completion, container, help, image, system};
+use super::{completion, container, help, image, system, volume};
 
 /// Every command.
 pub static ALL: &[&Command] = &[
@@ -32,6 +32,11 @@ pub static ALL: &[&Command] = &[
     &system::info::COMMAND,
     &system::inspect::COMMAND,
     &system::version::COMMAND,
+    &volume::create::COMMAND,
+    &volume::inspect::COMMAND,
+    &volume::ls::COMMAND,
+    &volume::prune::COMMAND,
+    &volume::rm::COMMAND,
     &completion::COMPLETION,
 ];
 
@@ -40,6 +45,7 @@ pub static GROUPS: &[Group] = &[
     Group { name: "container", about: "Manage containers" },
     Group { name: "image", about: "Manage images" },
     Group { name: "system", about: "Manage Docker" },
+    Group { name: "volume", about: "Manage volumes" },
 ];
 
 /// The commands that help names first.

@@ -25,6 +25,7 @@ mod help;
 mod image;
 mod progress;
 mod system;
+mod volume;
 
 use std::ffi::OsString;
 use std::io::Write;

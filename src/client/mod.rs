@@ -17,6 +17,7 @@ mod image;
 mod object;
 mod query;
 mod system;
+mod volume;
 
 use std::io::Read;
 

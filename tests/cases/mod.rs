@@ -19,6 +19,7 @@ mod lifecycle;
 mod listeners;
 mod load;
 mod logs;
+mod mounts;
 mod namespaces;
 mod narrowed;
 mod network;

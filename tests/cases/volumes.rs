@@ -380,3 +380,46 @@ fn events_tell_of_volumes_as_docker_does() {
         ])
     );
 }
+
+#[test]
+fn the_client_prints_what_dockers_prints() {
+    let daemon = Daemon::with_image();
+    let skiff = |words: &[&str]| daemon.skiff(words);
+    skiff(&["volume", "create", "--label", "a=b", "vol1"]).ok().says("vol1");
+    skiff(&["volume", "create", "data"]).ok().says("data");
+    let list = "DRIVER    VOLUME NAME\nlocal     data\nlocal     vol1";
+    skiff(&["volume", "ls"]).ok().says(list);
+    skiff(&["volume", "ls", "-q", "-f", "label=a"]).ok().says("vol1");
+    let seen = daemon.get("/volumes/vol1").is(200).json();
+    let text = |name: &str| seen[name].as_str().expect("text").to_string();
+    let wanted = format!(
+        "[\n    {{\n        \"CreatedAt\": \"{}\",\n        \
+         \"Driver\": \"local\",\n        \"Labels\": {{\n            \
+         \"a\": \"b\"\n        }},\n        \"Mountpoint\": \"{}\",\n        \
+         \"Name\": \"vol1\",\n        \"Options\": null,\n        \
+         \"Scope\": \"local\"\n    }}\n]",
+        text("CreatedAt"),
+        text("Mountpoint")
+    );
+    skiff(&["volume", "inspect", "vol1"]).ok().says(&wanted);
+    skiff(&["volume", "inspect", "-f", "{{.Name}}", "data"]).says("data");
+    skiff(&["volume", "rm", "vol1"]).ok().says("vol1");
+    let missing = "Error response from daemon: get vol1: no such volume";
+    skiff(&["volume", "rm", "vol1"]).exits(1).complains(missing);
+    skiff(&["volume", "rm", "-f", "vol1"]).ok().says("vol1");
+
+    let run = ["run", "--rm", "--network=none", "-v", "data:/d", "-v", "/own"];
+    let words = ["busybox", "sh", "-c", "echo 12345 > /d/f; ls -d /own"];
+    skiff(&[&run[..], &words[..]].concat()).ok().says("/own");
+    skiff(&["volume", "ls", "-q"]).ok().says("data");
+    let asked = skiff(&["volume", "prune"]).exits(1);
+    assert_eq!(
+        asked.out(),
+        "WARNING! This will remove anonymous local volumes not used by at \
+         least one container.\nAre you sure you want to continue? [y/N] "
+    );
+    let none = "Total reclaimed space: 0B";
+    skiff(&["volume", "prune", "-f"]).ok().says(none);
+    let all = "Deleted Volumes:\ndata\n\nTotal reclaimed space: 6B";
+    skiff(&["volume", "prune", "-af"]).ok().says(all);
+}
