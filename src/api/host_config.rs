@@ -65,7 +65,7 @@ pub struct HostConfig {
     pub nano_cpus: i64,
     pub cgroup_parent: String,
     pub blkio_weight: u16,
-    pub blkio_weight_device: Option<Vec<Value>>,
+    pub blkio_weight_device: Option<Vec<WeightDevice>>,
     pub blkio_device_read_bps: Option<Vec<ThrottleDevice>>,
     pub blkio_device_write_bps: Option<Vec<ThrottleDevice>>,
     #[serde(rename = "BlkioDeviceReadIOps")]
@@ -132,6 +132,15 @@ pub struct DeviceMapping {
     pub path_on_host: String,
     pub path_in_container: String,
     pub cgroup_permissions: String,
+}
+
+/// The weight of a device among its users.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
+#[serde(default, rename_all = "PascalCase")]
+#[allow(missing_docs)]
+pub struct WeightDevice {
+    pub path: String,
+    pub weight: u16,
 }
 
 /// A bound on the rate at which a device is used.

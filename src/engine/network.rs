@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, OwnedFd};
 
 use serde::Serialize;
@@ -320,15 +320,22 @@ fn own_or<'a>(
     own.as_deref().filter(|list| !list.is_empty()).unwrap_or(daemons)
 }
 
+/// Refuses what is no name with an address.
+pub(super) fn check_extra_hosts(list: Option<&[String]>) -> Result<()> {
+    let gateway = Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    extra_hosts(list.unwrap_or_default(), gateway).map(drop)
+}
+
 /// Reads `name:address` or `name=address`; `host-gateway` is `gateway`.
 fn extra_hosts(list: &[String], gateway: Option<IpAddr>) -> Result<Vec<Host>> {
     list.iter()
         .map(|text| {
-            let bad = || {
-                Error::Invalid(format!("bad format for add-host: \"{text}\""))
-            };
-            let (name, address) =
-                text.split_once([':', '=']).ok_or_else(bad)?;
+            let (name, address) = text
+                .split_once([':', '='])
+                .filter(|(name, _)| !name.is_empty())
+                .ok_or_else(|| {
+                    Error::Invalid(format!("bad format for add-host: {text:?}"))
+                })?;
             let ip = match (address, gateway) {
                 ("host-gateway", Some(gateway)) => gateway,
                 ("host-gateway", None) => {
@@ -336,10 +343,13 @@ fn extra_hosts(list: &[String], gateway: Option<IpAddr>) -> Result<Vec<Host>> {
                         "unable to derive the IP value for host-gateway".into(),
                     ));
                 }
-                (address, _) => address
-                    .trim_matches(['[', ']'])
-                    .parse()
-                    .map_err(|_| bad())?,
+                (address, _) => {
+                    address.trim_matches(['[', ']']).parse().map_err(|_| {
+                        Error::Invalid(format!(
+                            "invalid IP address in add-host: {address:?}"
+                        ))
+                    })?
+                }
             };
             Ok(Host { ip, name: name.into() })
         })

@@ -274,6 +274,10 @@ pub struct Resources {
     pub cpu_period: u64,
     /// Microseconds in each period; -1 is no limit.
     pub cpu_quota: i64,
+    /// Microseconds; cgroup v1 only, as the next.
+    pub cpu_realtime_period: u64,
+    /// Microseconds in each period, for real-time tasks.
+    pub cpu_realtime_runtime: u64,
     /// `0-2,4`.
     pub cpuset_cpus: String,
     /// `0`.
@@ -311,6 +315,8 @@ pub enum ThrottleKind {
     ReadIops,
     /// Writes in a second.
     WriteIops,
+    /// No limit, but the weight: 10 to 1000.
+    Weight,
 }
 
 /// A device node.

@@ -12,6 +12,7 @@ mod dockerd;
 mod dockerd_names;
 mod events;
 mod exec;
+mod fields;
 mod gate;
 mod http;
 mod image;

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use crate::api::host_config::{DeviceMapping, HostConfig};
+use crate::api::host_config::{DeviceMapping, HostConfig, WeightDevice};
 use crate::engine::{Error, Result};
 use crate::runtime::spec::{
     Device, DeviceKind, DeviceRule, Spec, Throttle, ThrottleKind,
@@ -55,16 +55,22 @@ fn throttle(spec: &mut Spec, host: &HostConfig) -> Result<()> {
         (ThrottleKind::ReadIops, &host.blkio_device_read_iops),
         (ThrottleKind::WriteIops, &host.blkio_device_write_iops),
     ];
+    let mut wishes = Vec::new();
     for (kind, list) in lists {
-        for wanted in list.iter().flatten() {
-            let metadata = fs::metadata(&wanted.path).map_err(|e| {
-                Error::Invalid(format!("device \"{}\": {e}", wanted.path))
-            })?;
-            let (major, minor) = split(metadata.rdev());
-            let rate = wanted.rate;
-            let throttle = Throttle { kind, major, minor, rate };
-            spec.cgroup.resources.throttle.push(throttle);
-        }
+        let all = list.iter().flatten();
+        wishes.extend(all.map(|wanted| (kind, &wanted.path, wanted.rate)));
+    }
+    for WeightDevice { path, weight } in
+        host.blkio_weight_device.iter().flatten()
+    {
+        wishes.push((ThrottleKind::Weight, path, u64::from(*weight)));
+    }
+    for (kind, path, rate) in wishes {
+        let metadata = fs::metadata(path)
+            .map_err(|e| Error::Invalid(format!("device \"{path}\": {e}")))?;
+        let (major, minor) = split(metadata.rdev());
+        let throttle = Throttle { kind, major, minor, rate };
+        spec.cgroup.resources.throttle.push(throttle);
     }
     Ok(())
 }

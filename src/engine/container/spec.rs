@@ -230,6 +230,8 @@ pub(super) fn resources(host: &HostConfig) -> Resources {
         cpu_shares: positive(host.cpu_shares),
         cpu_period: period,
         cpu_quota: quota,
+        cpu_realtime_period: positive(host.cpu_realtime_period),
+        cpu_realtime_runtime: positive(host.cpu_realtime_runtime),
         cpuset_cpus: host.cpuset_cpus.clone(),
         cpuset_mems: host.cpuset_mems.clone(),
         pids_limit: host.pids_limit.unwrap_or_default(),

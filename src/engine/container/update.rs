@@ -20,6 +20,7 @@ impl Engine {
         let settings = self.settings();
         let host = self.checked_against(&settings);
         host_config::check_limits(&change, host, Purpose::Update)?;
+        host_config::check_kernel(&change, &self.host)?;
         host_config::check_policy(&change.restart_policy)?;
         let warnings = host_config::discard(&mut change, &self.host);
         let container = self.container(name)?;

@@ -22,6 +22,8 @@ const NO_SHARES: &str = "Your kernel does not support CPU shares or the \
     cgroup is not mounted. Shares discarded.";
 const NO_CFS: &str = "Your kernel does not support CPU CFS scheduler. CPU \
     period/quota discarded.";
+const NO_REAL_TIME: &str = "Your kernel does not support CPU real-time \
+    scheduler. CPU real-time limits discarded.";
 const NO_CPUSET: &str = "Your kernel does not support cpuset or the cgroup \
     is not mounted. Cpuset discarded.";
 const NO_PIDS: &str = "Your kernel does not support PIDs limit capabilities \
@@ -73,6 +75,14 @@ pub fn writes(
     if r.cpu_quota != 0 {
         put("cpu", "cpu.cfs_quota_us", r.cpu_quota.to_string(), NO_CFS);
     }
+    if r.cpu_realtime_period > 0 {
+        let value = r.cpu_realtime_period.to_string();
+        put("cpu", "cpu.rt_period_us", value, NO_REAL_TIME);
+    }
+    if r.cpu_realtime_runtime > 0 {
+        let value = r.cpu_realtime_runtime.to_string();
+        put("cpu", "cpu.rt_runtime_us", value, NO_REAL_TIME);
+    }
     if !r.cpuset_cpus.is_empty() {
         put("cpuset", "cpuset.cpus", r.cpuset_cpus.clone(), NO_CPUSET);
     }
@@ -93,6 +103,7 @@ pub fn writes(
             ThrottleKind::WriteBps => "blkio.throttle.write_bps_device",
             ThrottleKind::ReadIops => "blkio.throttle.read_iops_device",
             ThrottleKind::WriteIops => "blkio.throttle.write_iops_device",
+            ThrottleKind::Weight => "blkio.bfq.weight_device",
         };
         let t = throttle;
         let value = format!("{}:{} {}", t.major, t.minor, t.rate);

@@ -76,13 +76,19 @@ pub fn writes(resources: &Resources) -> Vec<Write> {
         put("io", "io.weight", format!("default {value}"), NO_IO);
     }
     for t in &r.throttle {
+        let numbers = format!("{}:{}", t.major, t.minor);
         let key = match t.kind {
+            ThrottleKind::Weight => {
+                let value = format!("{numbers} {}", t.rate);
+                put("io", "io.bfq.weight", value, NO_IO);
+                continue;
+            }
             ThrottleKind::ReadBps => "rbps",
             ThrottleKind::WriteBps => "wbps",
             ThrottleKind::ReadIops => "riops",
             ThrottleKind::WriteIops => "wiops",
         };
-        let value = format!("{}:{} {key}={}", t.major, t.minor, t.rate);
+        let value = format!("{numbers} {key}={}", t.rate);
         put("io", "io.max", value, NO_IO);
     }
     list

@@ -1,8 +1,6 @@
 //! Devices, rates, limits and kernel settings.
 
-use serde_json::{Value, json};
-
-use crate::api::host_config::{DeviceMapping, ThrottleDevice};
+use crate::api::host_config::{DeviceMapping, ThrottleDevice, WeightDevice};
 use crate::units;
 
 /// Reads `source[:target][:permissions]`.
@@ -36,14 +34,14 @@ fn is_mode(word: &str) -> bool {
 }
 
 /// Reads `path:weight`.
-pub fn weight_device(word: &str) -> Result<Value, String> {
+pub fn weight_device(word: &str) -> Result<WeightDevice, String> {
     let (path, weight) = device_and_number(word)?;
     let weight: u16 = weight
         .parse()
         .ok()
         .filter(|weight| *weight == 0 || (10..=1000).contains(weight))
         .ok_or_else(|| format!("invalid weight for device: {word}"))?;
-    Ok(json!({ "Path": path, "Weight": weight }))
+    Ok(WeightDevice { path: path.to_owned(), weight })
 }
 
 /// Reads `path:rate` with a rate in bytes.

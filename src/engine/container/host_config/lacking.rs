@@ -1,7 +1,27 @@
 //! What is asked for and this kernel cannot hold: it is told, and dropped.
 
+use super::invalid;
 use crate::api::host_config::HostConfig;
+use crate::engine::Result;
 use crate::engine::host::Host;
+
+/// Refuses what this kernel cannot do and nobody can do without.
+pub fn check_kernel(config: &HostConfig, host: &Host) -> Result<()> {
+    let wants_real_time =
+        config.cpu_realtime_period != 0 || config.cpu_realtime_runtime != 0;
+    let has_real_time =
+        || !host.is_v2() && host.can("cpu", "cpu.rt_runtime_us");
+    if wants_real_time && !has_real_time() {
+        return Err(invalid("kernel does not support CPU real-time scheduler"));
+    }
+    if config.nano_cpus > 0 && !host.can("cpu", "cpu.cfs_quota_us") {
+        return Err(invalid(
+            "NanoCPUs can not be set, as your kernel does not support CPU CFS \
+             scheduler or the cgroup is not mounted",
+        ));
+    }
+    Ok(())
+}
 
 /// Drops the limits that the kernel cannot hold; returns Docker's warnings.
 pub fn discard(config: &mut HostConfig, host: &Host) -> Vec<String> {

@@ -13,7 +13,7 @@ use crate::api::host_config::HostConfig;
 use crate::engine::{Defaults, Error, Result};
 use crate::runtime::defaults;
 
-pub use self::lacking::discard;
+pub use self::lacking::{check_kernel, discard};
 pub use self::log_config::check_log_driver;
 pub use self::modes::check_conflicts;
 pub use self::restart::check_policy;

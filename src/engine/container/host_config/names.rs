@@ -2,7 +2,7 @@
 
 use super::invalid;
 use crate::api::host_config::HostConfig;
-use crate::engine::{RUNTIMES, Result};
+use crate::engine::{Error, RUNTIMES, Result, network};
 use crate::runtime::caps;
 
 /// Refuses names that nobody knows.
@@ -12,6 +12,28 @@ pub fn check(config: &HostConfig) -> Result<()> {
             "unknown or invalid runtime name: {}",
             config.runtime
         )));
+    }
+    if !matches!(config.isolation.as_str(), "" | "default") {
+        return Err(invalid(format!(
+            "invalid isolation '{}' on linux",
+            config.isolation
+        )));
+    }
+    if config.annotations.contains_key("") {
+        return Err(invalid(
+            "invalid Annotations: the empty string is not permitted as an \
+             annotation key",
+        ));
+    }
+    network::check_extra_hosts(config.extra_hosts.as_deref())?;
+    // Only XFS has quotas for projects, and those are not used here.
+    for key in config.storage_opt.keys() {
+        return Err(Error::Internal(match key.as_str() {
+            "size" => "--storage-opt is supported only for overlay over xfs \
+                       with 'pquota' mount option"
+                .into(),
+            key => format!("unknown option {key}"),
+        }));
     }
     for (what, list) in
         [("CapAdd", &config.cap_add), ("CapDrop", &config.cap_drop)]
