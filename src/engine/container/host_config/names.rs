@@ -27,7 +27,7 @@ pub fn check(config: &HostConfig) -> Result<()> {
     }
     network::check_extra_hosts(config.extra_hosts.as_deref())?;
     // Only XFS has quotas for projects, and those are not used here.
-    for key in config.storage_opt.keys() {
+    if let Some(key) = config.storage_opt.keys().next() {
         return Err(Error::Internal(match key.as_str() {
             "size" => "--storage-opt is supported only for overlay over xfs \
                        with 'pquota' mount option"
