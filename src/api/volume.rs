@@ -19,20 +19,6 @@ pub struct Volume {
     pub name: String,
     pub options: Option<BTreeMap<String, String>>,
     pub scope: String,
-    /// With `GET /system/df` only.
-    #[serde(skip_serializing_if = "is_default")]
-    pub usage_data: Option<UsageData>,
-}
-
-/// How much of the disk a volume takes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
-#[serde(default, rename_all = "PascalCase")]
-#[allow(missing_docs)]
-pub struct UsageData {
-    /// How many containers use it.
-    pub ref_count: i64,
-    /// Bytes.
-    pub size: i64,
 }
 
 /// The body of `POST /volumes/create`.

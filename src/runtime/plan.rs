@@ -96,6 +96,16 @@ pub struct Planned {
     pub options: Options,
 }
 
+impl Planned {
+    /// The host's path of what is bound, as far as words tell.
+    pub fn whole_source(&self) -> PathBuf {
+        match self.beneath.as_os_str().is_empty() {
+            true => self.source.clone(),
+            false => self.source.join(&self.beneath),
+        }
+    }
+}
+
 /// The whole plan.
 #[derive(Clone, Debug)]
 pub struct Plan {

@@ -39,4 +39,5 @@ mod systemd;
 mod tls;
 mod update;
 mod versions;
+mod volume_faults;
 mod volumes;

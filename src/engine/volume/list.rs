@@ -39,27 +39,6 @@ impl Engine {
         Ok(self.show_volume(&volume))
     }
 
-    /// Tells of all volumes, with the bytes that each takes and how many
-    /// containers use it.
-    pub fn volume_usage(&self) -> Vec<api::Volume> {
-        let all: Vec<(Arc<Volume>, usize)> = {
-            let table = self.volumes.table();
-            let all = table.values();
-            all.map(|e| (Arc::clone(&e.volume), e.users.len())).collect()
-        };
-        let usage = |(volume, users): &(Arc<Volume>, usize)| {
-            let size = self.store.volume_size(&volume.name);
-            let size = size.ok().and_then(|size| i64::try_from(size).ok());
-            let usage = api::UsageData {
-                ref_count: i64::try_from(*users).unwrap_or(i64::MAX),
-                size: size.unwrap_or(-1),
-            };
-            let usage_data = Some(usage);
-            api::Volume { usage_data, ..self.show_volume(volume) }
-        };
-        all.iter().map(usage).collect()
-    }
-
     pub(super) fn show_volume(&self, volume: &Volume) -> api::Volume {
         let path = self.store.volume_path(&volume.name);
         let created = Timestamp { nanos: 0, ..volume.created };
@@ -71,7 +50,6 @@ impl Engine {
             name: volume.name.clone(),
             options: volume.options.clone(),
             scope: "local".into(),
-            usage_data: None,
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::sys::{self, errno};
 /// The host's end of a bind, held while mounts still travel.
 #[derive(Default)]
 pub(super) enum Held {
-    /// Not at all: by its path.
+    /// Not any more.
     #[default]
     Nothing,
     /// A detached clone of the mount there.
@@ -37,9 +37,8 @@ impl Init<'_> {
     /// Takes hold of the host's end of a bind, while mounts still travel:
     /// a shared bind must be a peer of the host's mount.
     pub(super) fn open_source(&mut self, planned: &Planned) -> Result<()> {
-        let source = &planned.source;
         let held = self.hold(planned).map_err(|error| {
-            let shown = source.join(&planned.beneath);
+            let shown = planned.whole_source();
             let words = format!(
                 "error mounting {shown:?} to rootfs: mount src={}",
                 shown.display()
@@ -80,7 +79,11 @@ impl Init<'_> {
                 clone => return clone.map(Held::Clone),
             }
         }
-        Ok(beneath.map_or(Held::Nothing, Held::Place))
+        // Its path may lie beneath the root that is mounted soon.
+        match beneath {
+            Some(fd) => Ok(Held::Place(fd)),
+            None => mount::open_path(source).map(Held::Place),
+        }
     }
 
     /// Makes one mount.
@@ -376,7 +379,7 @@ fn mismatch(
     target: BorrowedFd<'_>,
 ) -> sys::Error {
     let is_dir = |fd| fs::stat(fd).is_ok_and(|s| s.kind == Kind::Dir);
-    let source = planned.source.join(&planned.beneath).is_dir();
+    let source = planned.whole_source().is_dir();
     match error.errno() == errno::EINVAL && source != is_dir(target) {
         true => sys::Error::new(error.call(), errno::ENOTDIR),
         false => error,
