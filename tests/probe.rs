@@ -6,7 +6,8 @@
 //! probe call NUMBER ARGUMENT…      a call of x86_64
 //! probe x32 NUMBER ARGUMENT…       a call of x32
 //! probe i386 NUMBER ARGUMENT…      a call of i386, by int 0x80
-//! probe hold PATH SECONDS          holds an O_PATH descriptor, then writes
+//! probe hold PATH                  holds an O_PATH descriptor, then writes
+//! probe setcap PATH PERMITTED INHERITABLE   gives a file capabilities
 //! ```
 //!
 //! A call's result is printed: `ok N` or `errno N`. An argument is a number
@@ -28,7 +29,10 @@ fn main() {
         ["i386", number, args @ ..] => {
             show(old_call(value(number) as u32, &values(args)));
         }
-        ["hold", path, seconds] => hold(path, value(seconds)),
+        ["hold", path] => hold(path),
+        ["setcap", path, permitted, inheritable] => {
+            set_capabilities(path, value(permitted), value(inheritable));
+        }
         _ => {
             eprintln!("probe: {words:?}");
             std::process::exit(2);
@@ -107,9 +111,10 @@ fn old_call(number: u32, args: &[u64; 6]) -> i64 {
     i64::from(result)
 }
 
-/// Takes hold of a file that cannot be written now, waits until it can, and
+/// Takes hold of a file, waits while programs are executed from it, and
 /// writes (CVE-2019-5736).
-fn hold(path: &str, seconds: u64) {
+fn hold(path: &str) {
+    use std::io::Write;
     use std::os::fd::AsRawFd;
     use std::os::unix::fs::OpenOptionsExt;
     const O_PATH: i32 = 0o10_000_000;
@@ -123,17 +128,38 @@ fn hold(path: &str, seconds: u64) {
     };
     println!("holding");
     let again = format!("/proc/self/fd/{}", held.as_raw_fd());
-    let mut last = String::new();
-    for _ in 0..seconds * 100 {
+    loop {
         match std::fs::OpenOptions::new().write(true).open(&again) {
             Ok(mut file) => {
-                use std::io::Write;
                 let written = file.write_all(b"overwritten");
-                return println!("write: {written:?}");
+                return println!("written: {written:?}");
             }
-            Err(error) => last = error.to_string(),
+            Err(error) if error.raw_os_error() == Some(26) => {}
+            Err(error) => return println!("refused: {error}"),
         }
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    println!("still: {last}");
+}
+
+/// Sets `security.capability` (linux/capability.h, version 2).
+fn set_capabilities(path: &str, permitted: u64, inheritable: u64) {
+    const VERSION_2_EFFECTIVE: u32 = 0x0200_0001;
+    let words = [
+        VERSION_2_EFFECTIVE,
+        permitted as u32,
+        inheritable as u32,
+        (permitted >> 32) as u32,
+        (inheritable >> 32) as u32,
+    ];
+    let data: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
+    let path = CString::new(path).expect("no NUL in a word");
+    let args = [
+        path.as_ptr() as u64,
+        c"security.capability".as_ptr() as u64,
+        data.as_ptr() as u64,
+        data.len() as u64,
+        0,
+        0,
+    ];
+    show(call(188, &args));
 }

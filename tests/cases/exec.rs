@@ -37,7 +37,7 @@ impl Daemon {
 
     /// Executes a line of shell; its exit code and both outputs.
     #[track_caller]
-    fn exec_shell(
+    pub fn exec_shell(
         &self,
         name: &str,
         line: &str,

@@ -16,6 +16,7 @@ mod fields;
 mod gate;
 mod http;
 mod image;
+mod isolation;
 mod lifecycle;
 mod listeners;
 mod load;

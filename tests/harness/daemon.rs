@@ -32,6 +32,7 @@ pub struct Daemon {
     data: PathBuf,
     passed: passed::Passed,
     has_addresses: bool,
+    program: PathBuf,
 }
 
 impl Daemon {
@@ -73,6 +74,7 @@ impl Daemon {
             data: directory.join("data"),
             passed: passed::Passed::default(),
             has_addresses: true,
+            program: program(),
             directory,
             flags: flags.iter().map(|flag| flag.to_string()).collect(),
             environment: Vec::new(),
@@ -92,6 +94,14 @@ impl Daemon {
     /// Adds a flag for the next start.
     pub fn add_flag(&mut self, flag: &str) {
         self.flags.push(flag.into());
+    }
+
+    /// Runs it from a copy of the program, which it returns.
+    pub fn run_a_copy(&mut self) -> PathBuf {
+        let copy = self.directory.join("skiff");
+        fs::copy(&self.program, &copy).expect("there is room for a copy");
+        self.program.clone_from(&copy);
+        copy
     }
 
     pub fn socket(&self) -> PathBuf {
@@ -155,7 +165,7 @@ impl Daemon {
 
     /// The command that starts this daemon.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(program());
+        let mut command = Command::new(&self.program);
         command.arg("-d");
         if self.has_addresses {
             let socket = format!("unix://{}", self.socket().display());
