@@ -73,7 +73,8 @@ impl Filters {
     /// Reads a yes-or-no filter, as `dangling`.
     pub fn boolean(&self, key: &str) -> Result<Option<bool>> {
         let bad = |values: &[String]| {
-            Error::Invalid(format!("invalid filter '{key}={values:?}'"))
+            let values = values.join(" ");
+            Error::Invalid(format!("invalid filter '{key}=[{values}]'"))
         };
         match self.get(key) {
             [] => Ok(None),

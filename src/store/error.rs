@@ -160,11 +160,9 @@ impl fmt::Display for Error {
             Error::VolumeExists(name) => {
                 write!(f, "volume {name} exists already")
             }
-            Error::NoDirectory(path) => write!(
-                f,
-                "cannot mount volume over existing file, file exists {}",
-                path.display()
-            ),
+            Error::NoDirectory(path) => {
+                write!(f, "{} is no directory", path.display())
+            }
         }
     }
 }

@@ -276,7 +276,7 @@ fn mounts_of_other_containers_are_had_in_order() {
     );
 
     for (list, status, words) in [
-        (json!(["nosuch"]), 404, "No such container: nosuch"),
+        (json!(["nosuch"]), 400, "No such container: nosuch"),
         (json!(["first:quick"]), 400, "invalid mode: quick"),
         (
             json!([""]),
@@ -322,7 +322,7 @@ fn mounts_nest_and_later_forms_win() {
         (
             json!({"Mounts": [{"Type": "volume", "Target": "/x"},
                 {"Type": "tmpfs", "Target": "/x/."}]}),
-            "Duplicate mount point: /x",
+            "Duplicate mount point: /x/.",
         ),
         (
             json!({"Binds": ["/srv:/"]}),

@@ -273,7 +273,13 @@ fn an_empty_volume_gets_what_the_image_has() {
     // Onto a file nothing can be mounted that is a directory.
     let mut create = body(json!({"Binds": ["file:/srv/f"]}));
     create["Cmd"] = json!(["true"]);
-    daemon.post_json("/containers/create?name=file", &create).refuses(
+    daemon
+        .post_json("/containers/create?name=file", &create)
+        .refuses(500, "source /srv/f is not directory");
+    let mut own = body(json!({}));
+    own["Cmd"] = json!(["true"]);
+    own["Volumes"] = json!({"/srv/f": {}});
+    daemon.post_json("/containers/create?name=file", &own).refuses(
         500,
         "cannot mount volume over existing file, file exists /srv/f",
     );

@@ -44,7 +44,7 @@ pub fn mount(mount: &Mount) -> Result<Point> {
             }
         }
         "tmpfs" => {}
-        // Image, cluster and npipe, which Docker knows.
+        // Image and cluster, which Docker knows.
         kind => {
             return Err(Error::NotImplemented(format!(
                 "mounts of type \"{kind}\" are not supported by this engine"
@@ -58,8 +58,7 @@ pub fn mount(mount: &Mount) -> Result<Point> {
 /// sense, in Docker's words.
 fn check_options(mount: &Mount) -> std::result::Result<(), String> {
     let kind = mount.kind.as_str();
-    if !["bind", "volume", "tmpfs", "image", "cluster", "npipe"].contains(&kind)
-    {
+    if !["bind", "volume", "tmpfs", "image", "cluster"].contains(&kind) {
         return Err("mount type unknown".into());
     }
     for (owner, name, is_set) in [
@@ -251,7 +250,7 @@ mod tests {
                 format!("invalid mount config for type \"{kind}\": {words}")
             );
         }
-        for kind in ["image", "cluster", "npipe"] {
+        for kind in ["image", "cluster"] {
             let value = json!({"Type": kind, "Target": "/c", "Source": "a"});
             let error = read(value).unwrap_err();
             assert!(matches!(error, Error::NotImplemented(_)), "{error}");

@@ -63,7 +63,9 @@ impl Engine {
         let mut points = Vec::new();
         for text in host.volumes_from.iter().flatten() {
             let (name, rw) = short::volumes_from(text)?;
-            let other = self.container(name)?;
+            let other = self
+                .container(name)
+                .map_err(|error| Error::Invalid(error.to_string()))?;
             for point in inherited(&other, rw) {
                 put(&mut points, point);
             }
@@ -133,8 +135,10 @@ fn own(host: &HostConfig) -> Result<Vec<Point>> {
         if points.iter().any(|p| p.shown.destination == *place)
             || tmpfs.contains(place)
         {
+            let long = point.long.as_ref().map(|mount| &mount.target);
             return Err(Error::Invalid(format!(
-                "Duplicate mount point: {place}"
+                "Duplicate mount point: {}",
+                long.unwrap_or(place)
             )));
         }
         points.push(point);

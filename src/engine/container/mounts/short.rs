@@ -75,6 +75,14 @@ pub fn bind(text: &str) -> Result<Point> {
         ))
     };
     check_destination(destination).map_err(&wrong)?;
+    // A mode is read into the options of a kind.
+    let other = match is_bind {
+        true => (mode.copy == Copy::No).then_some("VolumeOptions"),
+        false => mode.propagation.map(|_| "BindOptions"),
+    };
+    if let Some(name) = other {
+        return Err(wrong(format!("field {name} must not be specified")));
+    }
     let mut shown = MountPoint {
         destination: clean(destination),
         mode: word.into(),
@@ -180,6 +188,18 @@ mod tests {
                 "invalid volume specification: '/a:/': invalid mount config \
                  for type \"bind\": invalid specification: destination \
                  can't be '/'",
+            ),
+            (
+                "data:/b:rslave",
+                "invalid volume specification: 'data:/b:rslave': invalid \
+                 mount config for type \"volume\": field BindOptions must \
+                 not be specified",
+            ),
+            (
+                "/a:/b:nocopy",
+                "invalid volume specification: '/a:/b:nocopy': invalid mount \
+                 config for type \"bind\": field VolumeOptions must not be \
+                 specified",
             ),
             (
                 "data:b",

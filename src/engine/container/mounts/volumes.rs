@@ -158,8 +158,16 @@ impl Engine {
                 self.store.fill_volume(&shown.name, id, place, (fill, sync))
             })?;
             filled.map_err(|error| match error {
-                store::Error::NoDirectory(_) => {
-                    Error::Internal(error.to_string())
+                store::Error::NoDirectory(path) => {
+                    let path = path.display();
+                    let is_own = shown.mode.is_empty() && long.is_none();
+                    Error::Internal(match is_own {
+                        true => format!(
+                            "cannot mount volume over existing file, file \
+                             exists {path}"
+                        ),
+                        false => format!("source {path} is not directory"),
+                    })
                 }
                 error => {
                     let step = format!("populate volume {}", shown.name);
