@@ -149,15 +149,26 @@ impl Timestamp {
         format!("{civil} {} {name}", zone(offset, "", "+0000"))
     }
 
+    /// Writes syslog's form in the machine's local zone: `Nov  1 20:08:35`
+    /// (RFC 3164, section 4.1.2).
+    pub fn stamp_local(&self) -> String {
+        let (offset, _) = clock::local_offset(self.seconds);
+        let c = self.civil(offset);
+        format!(
+            "{} {:2} {:02}:{:02}:{:02}",
+            MONTHS[c.month as usize - 1],
+            c.day,
+            c.hour,
+            c.minute,
+            c.second
+        )
+    }
+
     /// Writes HTTP's form: `Sat, 21 Nov 2026 20:08:35 GMT` (RFC 9110,
     /// section 5.6.7).
     pub fn http_date(&self) -> String {
         const DAYS: [&str; 7] =
             ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-        const MONTHS: [&str; 12] = [
-            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
-            "Oct", "Nov", "Dec",
-        ];
         let c = self.civil(0);
         format!(
             "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
@@ -171,6 +182,11 @@ impl Timestamp {
         )
     }
 }
+
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
+    "Nov", "Dec",
+];
 
 /// Returns the time since boot with suspends counted, for intervals and
 /// time-outs: unlike the wall clock it never jumps.

@@ -37,7 +37,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "engine",
         &[
             "api", "oci", "store", "archive", "registry", "runtime", "shim",
-            "network", "logs", "leaves",
+            "network", "logs", "dns", "leaves",
         ],
     ),
     ("profile", &["sys"]),

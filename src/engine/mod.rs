@@ -18,6 +18,7 @@ mod identity;
 mod image;
 mod metrics;
 mod network;
+mod pattern;
 mod settings;
 mod system;
 mod volume;

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 
 use serde_json::{Value, json};
 
+use super::container::LOG_DRIVERS;
 use super::container::security_opt::lacks_apparmor_profile;
 use super::{Engine, LiveRestore, RUNTIMES, Result, Settings, host};
 use crate::api::system::{
@@ -85,7 +86,7 @@ impl Engine {
                 volume: strings(&["local"]),
                 network: strings(&["bridge", "host", "null"]),
                 authorization: None,
-                log: strings(&["json-file", "none"]),
+                log: strings(LOG_DRIVERS),
             },
             memory_limit: has("memory"),
             swap_limit: self.host.has_swap_limit,

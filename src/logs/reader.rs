@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Config, Driver, Entry, Error, entry, numbered, tail};
+use super::{Config, Driver, Entry, Error, compress, entry, tail};
 use crate::sys::inotify::{Inotify, Watch};
 use crate::sys::poll::EventFd;
 use crate::time::Timestamp;
@@ -79,7 +79,7 @@ pub struct Reader {
     query: Query,
     current: Option<Source>,
     /// Newer files, to be read after the current one.
-    later: VecDeque<File>,
+    later: VecDeque<Held>,
     watcher: Watcher,
     /// Pending changes were taken and the file was at its end since then.
     settled: bool,
@@ -93,6 +93,16 @@ enum Watcher {
     Inotify(Inotify),
     /// No instance left: the descriptor never becomes readable.
     Timed(EventFd),
+}
+
+/// A file that may be read later.
+#[derive(Debug)]
+struct Held {
+    file: File,
+    /// Compressed.
+    packed: bool,
+    /// Of the file itself, or of what it was made of.
+    id: (u64, u64),
 }
 
 #[derive(Debug)]
@@ -129,7 +139,7 @@ impl Reader {
             config: config.clone(),
             query,
             current: None,
-            later: files(&config.path, config.max_file).map_err(failed)?,
+            later: files(config).map_err(failed)?,
             watcher,
             settled: false,
             done: false,
@@ -212,24 +222,29 @@ impl Reader {
         let bounded = self.query.follow == Follow::No;
         let mut chosen = VecDeque::new();
         let mut start = 0;
-        while let Some(file) = self.later.pop_back() {
-            let len = file.metadata()?.len();
+        while let Some(held) = self.later.pop_back() {
+            let held = match wanted {
+                0..u64::MAX => held.expand(&self.config.path)?,
+                u64::MAX => held,
+            };
+            let len = held.file.metadata()?.len();
             let limit = (bounded && chosen.is_empty()).then_some(len);
             if wanted < u64::MAX {
-                let found = tail::find(&file, len, wanted)?;
+                let found = tail::find(&held.file, len, wanted)?;
                 start = found.start;
                 wanted -= found.lines;
             }
-            chosen.push_front((file, limit));
+            chosen.push_front((held, limit));
             if wanted == 0 {
                 break;
             }
         }
-        if let Some((file, limit)) = chosen.pop_front() {
-            self.current = Some(Source::open(file, start, limit)?);
+        if let Some((held, limit)) = chosen.pop_front() {
+            let held = held.expand(&self.config.path)?;
+            self.current = Some(Source::open(held, start, limit)?);
             // A limit is the newest file's; if that one is not the current,
             // it stands alone and unlimited: a little more is no harm.
-            self.later = chosen.into_iter().map(|(file, _)| file).collect();
+            self.later = chosen.into_iter().map(|(held, _)| held).collect();
         }
         Ok(())
     }
@@ -239,6 +254,7 @@ impl Reader {
     /// go on to.
     fn advance(&mut self) -> io::Result<bool> {
         if let Some(next) = self.later.pop_front() {
+            let next = next.expand(&self.config.path)?;
             self.current = Some(Source::open(next, 0, None)?);
             return Ok(true);
         }
@@ -267,10 +283,10 @@ impl Reader {
             }
             _ => {}
         }
-        let mut files = files(&self.config.path, self.config.max_file)?;
+        let mut files = files(&self.config)?;
         if let Some(source) = &self.current {
-            let known =
-                files.iter().position(|f| id(f).ok() == Some(source.id));
+            // An inode is used again: the newest is the one.
+            let known = files.iter().rposition(|f| f.id == source.id);
             // If ours is gone already, all that exist are newer.
             files.drain(..known.map_or(0, |at| at + 1));
         }
@@ -314,14 +330,11 @@ impl Watcher {
 }
 
 impl Source {
-    fn open(
-        mut file: File,
-        start: u64,
-        limit: Option<u64>,
-    ) -> io::Result<Source> {
+    fn open(held: Held, start: u64, limit: Option<u64>) -> io::Result<Source> {
+        let Held { mut file, id, .. } = held;
         file.seek(SeekFrom::Start(start))?;
         Ok(Source {
-            id: id(&file)?,
+            id,
             file,
             offset: start,
             limit,
@@ -386,20 +399,38 @@ fn id(file: &File) -> io::Result<(u64, u64)> {
     Ok((metadata.dev(), metadata.ino()))
 }
 
+impl Held {
+    /// Makes a compressed file a plain one.
+    fn expand(self, path: &Path) -> io::Result<Held> {
+        if !self.packed {
+            return Ok(self);
+        }
+        let file = compress::expand(&self.file, path)?;
+        Ok(Held { file, packed: false, ..self })
+    }
+}
+
 /// Opens all files of a log, oldest first.
-fn files(path: &Path, max_file: u32) -> io::Result<VecDeque<File>> {
-    let mut files = VecDeque::new();
-    let mut seen = Vec::new();
+fn files(config: &Config) -> io::Result<VecDeque<Held>> {
+    let path = &config.path;
+    let mut files: VecDeque<Held> = VecDeque::new();
+    // A file that is being compressed or shifted must not show twice.
+    let _lock = config.compress.then(|| compress::lock(path));
     // From the newest to the oldest: a rotation in between then shows a
     // file twice, and not one too few.
-    for n in 0..max_file.clamp(1, 1000) {
-        let name = if n == 0 { path.to_owned() } else { numbered(path, n) };
-        match File::open(&name) {
-            Ok(file) => {
-                let id = id(&file)?;
-                if !seen.contains(&id) {
-                    seen.push(id);
-                    files.push_front(file);
+    for n in 0..config.max_file.clamp(1, 1000) {
+        let opened = match n {
+            0 => File::open(path).map(|file| (file, false)),
+            _ => compress::open(path, n),
+        };
+        match opened {
+            Ok((file, packed)) => {
+                let mut id = id(&file)?;
+                if packed {
+                    id.1 = compress::source_inode(&file).unwrap_or(0);
+                }
+                if packed || !files.iter().any(|other| other.id == id) {
+                    files.push_front(Held { file, packed, id });
                 }
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound => {

@@ -4,12 +4,19 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::process::Child;
+use std::time::Duration;
 
 use super::lines::{Lines, Piece};
-use super::{Config, Driver, Error, Stream, entry, numbered};
+use super::remote::Sender;
+use super::{Config, Driver, Error, Stream, compress, entry, numbered, packed};
 use crate::time::Timestamp;
+
+/// How often it is looked whether compressing is over, at least.
+const COMPRESSING: Duration = Duration::from_secs(1);
 
 /// The writing end of a container's log. Only one may exist for a file.
 #[derive(Debug)]
@@ -24,6 +31,10 @@ pub struct Writer {
     /// Ready JSON of the attributes, or empty.
     attrs: String,
     dropped: u64,
+    /// The service that gets the lines too.
+    remote: Option<Sender>,
+    /// Compresses rotated files.
+    compressor: Option<Child>,
 }
 
 impl Writer {
@@ -43,6 +54,8 @@ impl Writer {
             stderr: Lines::default(),
             attrs,
             dropped: 0,
+            remote: config.remote.as_ref().map(Sender::new),
+            compressor: None,
         };
         if config.driver == Driver::JsonFile {
             let (file, size) = open(&config.path)
@@ -55,7 +68,8 @@ impl Writer {
 
     /// Takes bytes that the program wrote, read at `now`.
     pub fn feed(&mut self, stream: Stream, bytes: &[u8], now: Timestamp) {
-        if self.config.driver == Driver::None {
+        let keeps = self.config.driver != Driver::None;
+        if !keeps && self.remote.is_none() {
             return;
         }
         let mut batch = Batch::new(stream, &self.attrs);
@@ -63,9 +77,47 @@ impl Writer {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
         };
-        lines.feed(bytes, now, |piece| batch.add(piece));
-        let Batch { bytes, lines, .. } = batch;
+        let remote = &mut self.remote;
+        lines.feed(bytes, now, |piece| {
+            if let Some(remote) = remote {
+                remote.add(stream, &piece);
+            }
+            if keeps {
+                batch.add(piece);
+            }
+        });
+        self.settle(batch.bytes, batch.lines);
+    }
+
+    /// Writes and sends what is ready.
+    fn settle(&mut self, bytes: Vec<u8>, lines: u64) {
         self.append(&bytes, lines);
+        self.tick();
+    }
+
+    /// Goes on with what is done beside: to be called when
+    /// [`Writer::waits_for`] is writable, or [`Writer::wake_in`] has passed.
+    pub fn tick(&mut self) {
+        if let Some(remote) = &mut self.remote {
+            remote.flush();
+        }
+        if let Some(child) = &mut self.compressor
+            && !matches!(child.try_wait(), Ok(None))
+        {
+            self.compressor = None;
+        }
+    }
+
+    /// Returns what is to become writable before more can be sent.
+    pub fn waits_for(&self) -> Option<BorrowedFd<'_>> {
+        self.remote.as_ref()?.waits_for()
+    }
+
+    /// Returns when to look again, if there is something to do then.
+    pub fn wake_in(&self) -> Option<Duration> {
+        let remote = self.remote.as_ref().and_then(Sender::wake_in);
+        let compressor = self.compressor.as_ref().map(|_| COMPRESSING);
+        remote.into_iter().chain(compressor).min()
     }
 
     /// Ends a stream: an unfinished line is written as it is.
@@ -75,9 +127,17 @@ impl Writer {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
         };
-        lines.finish(now, |piece| batch.add(piece));
-        let Batch { bytes, lines, .. } = batch;
-        self.append(&bytes, lines);
+        let keeps = self.config.driver != Driver::None;
+        let remote = &mut self.remote;
+        lines.finish(now, |piece| {
+            if let Some(remote) = remote {
+                remote.add(stream, &piece);
+            }
+            if keeps {
+                batch.add(piece);
+            }
+        });
+        self.settle(batch.bytes, batch.lines);
     }
 
     /// Ends both streams and closes the file; what is fed later is lost.
@@ -86,9 +146,14 @@ impl Writer {
         self.finish(Stream::Stderr, now);
         self.file = None;
         self.config.driver = Driver::None;
+        if let Some(mut remote) = self.remote.take() {
+            remote.finish();
+            self.dropped += remote.dropped;
+        }
     }
 
-    /// Returns how many lines were dropped because the disk refused them.
+    /// Returns how many lines were dropped because the disk refused them,
+    /// or the service that they are sent to.
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -141,7 +206,7 @@ impl Writer {
         {
             return;
         }
-        if full && shift(&self.config).is_err() {
+        if full && !self.shift() {
             return;
         }
         // Not cut in place but a new file: a reader that follows still has
@@ -150,6 +215,24 @@ impl Writer {
             self.file = Some(file);
             self.size = size;
         }
+    }
+
+    /// Makes the name of the newest file free, and has what is older
+    /// compressed. False if it has to stay for now.
+    fn shift(&mut self) -> bool {
+        if !self.config.compress {
+            return shift(&self.config).is_ok();
+        }
+        // Held by readers and the compressor, for moments.
+        let Some(_lock) = compress::try_lock(&self.config.path) else {
+            return false;
+        };
+        let shifted = shift(&self.config).is_ok();
+        if shifted && self.compressor.is_none() {
+            let Config { path, max_file, .. } = &self.config;
+            self.compressor = compress::spawn(path, *max_file).ok();
+        }
+        shifted
     }
 }
 
@@ -171,9 +254,17 @@ fn shift(config: &Config) -> io::Result<()> {
     if config.max_file < 2 {
         return missing_is_fine(std::fs::remove_file(path));
     }
+    let last = numbered(path, config.max_file - 1);
+    if config.compress {
+        missing_is_fine(std::fs::remove_file(packed(&last)))?;
+        missing_is_fine(std::fs::remove_file(&last))?;
+    }
     for n in (1..config.max_file - 1).rev() {
         let (from, to) = (numbered(path, n), numbered(path, n + 1));
-        missing_is_fine(std::fs::rename(from, to))?;
+        missing_is_fine(std::fs::rename(&from, &to))?;
+        if config.compress {
+            missing_is_fine(std::fs::rename(packed(&from), packed(&to)))?;
+        }
     }
     missing_is_fine(std::fs::rename(path, numbered(path, 1)))
 }

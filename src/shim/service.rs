@@ -95,6 +95,7 @@ impl Connection {
 enum Ready {
     Exit,
     Listener,
+    Log,
     Program(Part),
     Exec(usize, exec::Part),
     Connection(usize),
@@ -197,6 +198,9 @@ impl Service {
         {
             add(Ready::Listener, listener.as_fd(), PollFlags::IN);
         }
+        if let Some(service) = self.log.waits_for() {
+            add(Ready::Log, service, PollFlags::OUT);
+        }
         self.session.poll_for(&mut |part, fd, flags| {
             add(Ready::Program(part), fd, flags);
         });
@@ -207,7 +211,8 @@ impl Service {
             let socket = connection.socket.as_fd();
             add(Ready::Connection(at), socket, PollFlags::IN);
         }
-        let wake = self.execs.wake_in();
+        let wakes = [self.execs.wake_in(), self.log.wake_in()];
+        let wake = wakes.into_iter().flatten().min();
         let settles = self.stirred && wake.is_none_or(|wake| wake > SETTLING);
         let nothing = !settles || poll::poll(&mut fds, Some(SETTLING))? == 0;
         if nothing {
@@ -350,6 +355,7 @@ impl Service {
     /// Tells what has happened to the programs beside, and drops what is
     /// over.
     fn tidy(&mut self) {
+        self.log.tick();
         self.session.tidy();
         if std::mem::take(&mut self.session.has_detached) {
             self.tell_monitors(&Reply::Detached { exec: String::new() });

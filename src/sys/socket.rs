@@ -280,6 +280,65 @@ pub fn is_answered_unix(path: &Path) -> Result<bool> {
     }
 }
 
+/// How a service is reached that [`connect_now`] connects to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peering {
+    /// TCP, to an address with a port.
+    Tcp,
+    /// UDP, to an address with a port.
+    Udp,
+    /// A Unix stream, to a path.
+    Unix,
+    /// Unix datagrams, to a path.
+    UnixDatagram,
+}
+
+impl Peering {
+    /// Tells whether the bounds of messages are lost.
+    pub fn is_stream(self) -> bool {
+        matches!(self, Peering::Tcp | Peering::Unix)
+    }
+}
+
+/// Begins a connection and returns at once: one over TCP may still be on
+/// its way, and then takes no bytes.
+pub fn connect_now(peering: Peering, address: &str) -> Result<OwnedFd> {
+    use rustix::net::{
+        AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect,
+        socket_with,
+    };
+    let failed =
+        |e: Errno| Error::from_rustix(format!("connect({address})"), e);
+    let kind = match peering.is_stream() {
+        true => SocketType::STREAM,
+        false => SocketType::DGRAM,
+    };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let open = |family| socket_with(family, kind, flags, None).map_err(failed);
+    let (socket, begun) = match peering {
+        Peering::Unix | Peering::UnixDatagram => {
+            let socket = open(AddressFamily::UNIX)?;
+            let to = SocketAddrUnix::new(address).map_err(failed)?;
+            let begun = connect(&socket, &to);
+            (socket, begun)
+        }
+        Peering::Tcp | Peering::Udp => {
+            let to: std::net::SocketAddr =
+                address.parse().map_err(|_| failed(Errno::INVAL))?;
+            let socket = open(match to.is_ipv4() {
+                true => AddressFamily::INET,
+                false => AddressFamily::INET6,
+            })?;
+            let begun = connect(&socket, &to);
+            (socket, begun)
+        }
+    };
+    match begun {
+        Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
+        Err(e) => Err(failed(e)),
+    }
+}
+
 /// Connects to the Unix socket at `path`, however long the path is.
 pub fn connect_unix(path: &Path) -> Result<UnixStream> {
     through_parent(path, "connect", |short| UnixStream::connect(short))

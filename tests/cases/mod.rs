@@ -20,6 +20,7 @@ mod isolation;
 mod lifecycle;
 mod listeners;
 mod load;
+mod log_drivers;
 mod logs;
 mod mounts;
 mod namespaces;

@@ -59,7 +59,8 @@ impl Engine {
         let container = self.container(name)?;
         let snapshot = container.snapshot();
         let record = &snapshot.record;
-        if record.host_config.log_config.driver != "json-file" {
+        let config = self.log_config(record);
+        if config.driver == logs::Driver::None {
             return Err(Error::NotImplemented(
                 "configured logging driver does not support reading".into(),
             ));
@@ -77,24 +78,9 @@ impl Engine {
                 false => Follow::No,
             },
         };
-        let reader = Reader::open(&self.log_config(record), query)
+        let reader = Reader::open(&config, query)
             .map_err(|e| Error::internal("read a log", e))?;
         Ok(Logs { reader, options, exit, tty: record.config.tty })
-    }
-
-    /// Returns how a container's log is kept.
-    pub(super) fn log_config(&self, record: &super::Record) -> logs::Config {
-        let (max_size, max_file) = super::spec::log_limits(&record.host_config);
-        let driver = match record.host_config.log_config.driver.as_str() {
-            "none" => logs::Driver::None,
-            _ => logs::Driver::JsonFile,
-        };
-        logs::Config {
-            driver,
-            max_size,
-            max_file,
-            ..logs::Config::json_file(self.log_path(record))
-        }
     }
 }
 

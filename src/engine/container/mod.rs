@@ -23,6 +23,7 @@ mod inspect;
 mod kill;
 mod life;
 mod list;
+mod log_driver;
 mod logs;
 mod mounts;
 mod policy;
@@ -46,7 +47,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use adjust::HostChanges;
 pub use attach::{Attach, AttachOptions, Connection};
-pub use host_config::check_log_driver;
+pub use host_config::{LOG_DRIVERS, check_log_driver};
 pub use index::Index;
 pub use inspect::Sizes;
 pub use life::{Life, Phase, Record, Snapshot};

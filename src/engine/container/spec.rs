@@ -15,7 +15,6 @@ use crate::runtime::defaults;
 use crate::runtime::spec::{
     Mount, MountKind, Namespace, Propagation, Resources, Rlimit, Root, Spec,
 };
-use crate::units;
 
 impl Engine {
     /// Builds the runtime's view of a container. `files` is the directory
@@ -327,18 +326,6 @@ fn tmpfs_options(asked: Option<&api::Mount>) -> String {
         text.push(',');
     }
     text
-}
-
-/// Reads the options of the json-file driver: the size at which a file is
-/// rotated (none: never) and how many are kept.
-pub fn log_limits(host: &HostConfig) -> (Option<u64>, u32) {
-    let options = &host.log_config.config;
-    let size = options
-        .get("max-size")
-        .and_then(|text| units::parse_decimal_size(text))
-        .and_then(|size| u64::try_from(size).ok());
-    let files = options.get("max-file").and_then(|text| text.parse().ok());
-    (size, files.unwrap_or(1))
 }
 
 #[cfg(test)]

@@ -176,7 +176,7 @@ impl Engine {
         let start = Start {
             spec: self.spec(record, &files)?,
             wait_for_network: endpoint.needs_plugging(),
-            ..self.start_message(record, run_dir)
+            ..self.start_message(record, run_dir)?
         };
         launch.begin(&start, pending).map_err(|e| start_error(&e))?;
         self.plug(&mut launch, record, &endpoint)?;
@@ -204,19 +204,23 @@ impl Engine {
 
     /// Builds the part of the start message that does not depend on the
     /// network.
-    fn start_message(&self, record: &Record, run_dir: PathBuf) -> Start {
+    fn start_message(
+        &self,
+        record: &Record,
+        run_dir: PathBuf,
+    ) -> Result<Start> {
         let config = &record.config;
-        Start {
+        Ok(Start {
             id: record.id.clone(),
             run_dir,
-            log: self.log_config(record),
+            log: self.log_target(record)?,
             stdin: match (config.open_stdin, config.stdin_once) {
                 (false, _) => Stdin::Closed,
                 (true, false) => Stdin::Open,
                 (true, true) => Stdin::Once,
             },
             ..Start::default()
-        }
+        })
     }
 
     /// Makes the directory for the state of a run, unless it is there. What

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::parameter;
 use crate::api::stream::{self, Stream};
 use crate::engine::{Engine, LogEntry, LogOptions, LogStream, NextLine};
-use crate::http::query::Query;
+use crate::http::query::{self, Query};
 use crate::server::version::since;
 use crate::server::{ChunkedWriter, Error, Exchange};
 
@@ -25,6 +25,7 @@ pub fn logs(
         true => Stamps::Yes,
         false => Stamps::No,
     };
+    let details = query.flag("details");
     let mut logs = engine.logs(exchange.var("id"), options)?;
     let told = exchange.speaks(since::MULTIPLEXED_TYPE);
     let media = match logs.tty || !told {
@@ -44,7 +45,15 @@ pub fn logs(
         };
         match line {
             NextLine::Line(entry) => {
-                frame(&mut batch, &entry, logs.tty, stamps);
+                let mut before = match stamps {
+                    Stamps::Yes => format!("{} ", entry.time.format_fixed()),
+                    Stamps::No => String::new(),
+                };
+                if details {
+                    before.push_str(&attributes(&entry));
+                    before.push(' ');
+                }
+                frame(&mut batch, &entry, logs.tty, &before);
                 if batch.len() >= BATCH {
                     send(&mut out, &mut batch)?;
                 }
@@ -83,20 +92,29 @@ fn send(out: &mut ChunkedWriter<'_>, batch: &mut Vec<u8>) -> io::Result<()> {
     sent
 }
 
-fn frame(batch: &mut Vec<u8>, entry: &LogEntry, tty: bool, stamps: Stamps) {
-    let stamp = match stamps {
-        Stamps::Yes => format!("{} ", entry.time.format_fixed()),
-        Stamps::No => String::new(),
+/// Writes the attributes of a line as Docker does: sorted and escaped.
+fn attributes(entry: &LogEntry) -> String {
+    let escape = |text: &str| query::encode(text).replace("%20", "+");
+    let pair = |(name, value): (&String, &String)| {
+        let mut text = escape(name);
+        text.push('=');
+        text + &escape(value)
     };
+    let mut pairs: Vec<String> = entry.attrs.iter().map(pair).collect();
+    pairs.sort();
+    pairs.join(",")
+}
+
+fn frame(batch: &mut Vec<u8>, entry: &LogEntry, tty: bool, before: &str) {
     if !tty {
         let stream = match entry.stream {
             LogStream::Stdout => Stream::Stdout,
             LogStream::Stderr => Stream::Stderr,
         };
-        let size = u32::try_from(stamp.len() + entry.line.len());
+        let size = u32::try_from(before.len() + entry.line.len());
         // A line is bounded by the log's reader, far below 4 GiB.
         batch.extend(stream::head(stream, size.unwrap_or(u32::MAX)));
     }
-    batch.extend_from_slice(stamp.as_bytes());
+    batch.extend_from_slice(before.as_bytes());
     batch.extend_from_slice(&entry.line);
 }

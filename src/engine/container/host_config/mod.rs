@@ -14,7 +14,7 @@ use crate::engine::{Defaults, Error, Result};
 use crate::runtime::defaults;
 
 pub use self::lacking::{check_kernel, discard};
-pub use self::log_config::check_log_driver;
+pub use self::log_config::{LOG_DRIVERS, check_log_driver};
 pub use self::modes::check_conflicts;
 pub use self::restart::check_policy;
 
