@@ -346,14 +346,14 @@ fn the_hosts_keys_are_not_found() {
         return crate::harness::skip("this kernel has no keys");
     }
     let key = format!("skiff-test-{}", std::process::id());
-    // add_key("user", …) to the session keyring that the daemon inherits,
-    // which the first call joins by name.
+    // add_key("user", …) to root's session keyring, which is that of all of
+    // root's processes that have joined none.
     let host = |words: &[&str]| {
         let out = std::process::Command::new(program()).args(words).output();
         String::from_utf8(out.expect("it runs").stdout).unwrap()
     };
     let (at, text) = (format!("@{key}"), "@secret");
-    let added = host(&["call", "248", "@user", &at, text, "6", "-3"]);
+    let added = host(&["call", "248", "@user", &at, text, "6", "-5"]);
     let search = ["call", "250", "10", "-3", "@user", &at, "0"];
     let found = host(&search);
     if !added.starts_with("ok") || !found.starts_with("ok") {
@@ -362,15 +362,15 @@ fn the_hosts_keys_are_not_found() {
     let daemon = Daemon::with_image();
     let open = json!({"HostConfig": {"SecurityOpt": ["seccomp=unconfined"]}});
     let line = format!("/probe {}", search.join(" "));
-    let (_, out, _) = daemon.attack(&line, open.clone());
-    // ENOKEY
-    assert_eq!(out, "errno 126\n", "the host has {found}");
+    let (_, own, _) = daemon.attack(&line, open.clone());
     daemon.run_with("web", "sleep 1000", with_probe(open));
-    let (_, out, _) = daemon.exec_shell("web", &line, json!({}));
-    assert_eq!(out, "errno 126\n", "the host has {found}");
+    let (_, executed, _) = daemon.exec_shell("web", &line, json!({}));
+    // KEYCTL_UNLINK, of what the host has found.
     let number = found.trim_start_matches("ok ").trim();
-    // KEYCTL_REVOKE
-    host(&["call", "250", "3", number]);
+    host(&["call", "250", "9", number, "-5"]);
+    // ENOKEY
+    assert_eq!(own, "errno 126\n", "the host has {found}");
+    assert_eq!(executed, "errno 126\n", "the host has {found}");
 }
 
 #[test]
@@ -384,4 +384,8 @@ fn processes_of_the_host_are_neither_seen_nor_traced() {
     // ptrace(PTRACE_ATTACH), pidfd_open: no such process.
     let (_, out, _) = daemon.attack(&line, json!({}));
     assert_eq!(out, "errno 3\nerrno 3\n");
+    // With the host's processes they are.
+    let shared = json!({"HostConfig": {"PidMode": "host"}});
+    let (_, out, _) = daemon.attack(&line, shared);
+    assert!(out.starts_with("seen\nreached\n"), "{out}");
 }

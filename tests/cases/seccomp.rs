@@ -189,6 +189,27 @@ fn a_profile_is_obeyed() {
 }
 
 #[test]
+fn executed_programs_have_the_containers_filter() {
+    let daemon = Daemon::with_image();
+    let profile = profile("SCMP_ACT_ERRNO", "SCMP_ACT_ALLOW");
+    let option = format!("seccomp={profile}");
+    let lines = "/probe call 83 1 0; /probe call 250 0 -3 0; \
+                 /probe call 56 0x10000800";
+    let body = json!({"HostConfig": {"SecurityOpt": [option]}});
+    daemon.run_with("named", "sleep 1000", with_probe(body));
+    daemon.run_with("usual", "sleep 1000", with_probe(json!({})));
+    let (_, out, _) = daemon.exec_shell("named", lines, json!({}));
+    assert!(out.starts_with("errno 77\n") && !out.contains(EPERM), "{out}");
+    let usual = format!("errno 14\n{EPERM}\n{EPERM}\n");
+    let (_, out, _) = daemon.exec_shell("usual", lines, json!({}));
+    assert_eq!(out, usual);
+    // More capabilities do not change the filter.
+    let privileged = json!({"Privileged": true});
+    let (_, out, _) = daemon.exec_shell("usual", lines, privileged);
+    assert_eq!(out, usual);
+}
+
+#[test]
 fn every_action_does_what_its_name_says() {
     let daemon = Daemon::with_image();
     for (action, wanted) in [

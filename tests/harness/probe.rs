@@ -17,17 +17,20 @@ pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/probe.rs");
-        let name = format!("probe-{}", std::process::id());
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let new = format!("probe-{}", std::process::id());
+        let (new, target) = (directory.join(new), directory.join("probe"));
         let compiled = Command::new("rustc")
             .args(["--edition=2024", "-O", "-C", "target-feature=+crt-static"])
             .arg("-o")
-            .arg(&target)
+            .arg(&new)
             .arg(source)
             .output()
             .expect("the compiler runs");
         let said = String::from_utf8_lossy(&compiled.stderr);
         assert!(compiled.status.success(), "{said}");
+        // What another run has mounted goes on to exist.
+        std::fs::rename(&new, &target).expect("one directory");
         target
     })
 }

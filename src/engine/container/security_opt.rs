@@ -89,16 +89,39 @@ pub fn complete(config: &mut HostConfig) {
         return;
     }
     let open = parse(config).is_ok_and(|options| options.open_paths);
-    let list = |paths: &[&str]| {
+    let list = |paths: &[&str]| -> Option<Vec<String>> {
         let paths = if open { &[] } else { paths };
         Some(paths.iter().map(|path| path.to_string()).collect())
     };
     if config.masked_paths.is_none() {
         config.masked_paths = list(&defaults::MASKED_PATHS);
+        if let Some(paths) = config.masked_paths.as_mut().filter(|_| !open) {
+            paths.extend(throttles(Path::new(CPUS)));
+        }
     }
     if config.readonly_paths.is_none() {
         config.readonly_paths = list(&defaults::READONLY_PATHS);
     }
+}
+
+/// Where each CPU has a directory.
+const CPUS: &str = "/sys/devices/system/cpu";
+
+/// How often each CPU was too hot: told of those that count it, by number.
+fn throttles(cpus: &Path) -> Vec<String> {
+    let path = |number: u32| {
+        let path = cpus.join(format!("cpu{number}/thermal_throttle"));
+        path.exists().then(|| path.display().to_string())
+    };
+    let entries = std::fs::read_dir(cpus).into_iter().flatten().flatten();
+    let mut numbers: Vec<u32> = entries
+        .filter_map(|entry| {
+            let name = entry.file_name();
+            name.to_str()?.strip_prefix("cpu")?.parse().ok()
+        })
+        .collect();
+    numbers.sort_unstable();
+    numbers.into_iter().filter_map(path).collect()
 }
 
 /// Refuses what is no option.
@@ -291,6 +314,24 @@ mod tests {
             HostConfig { masked_paths: Some(vec!["/x".into()]), ..config(&[]) };
         complete(&mut own);
         assert_eq!(own.masked_paths, Some(vec!["/x".into()]));
+    }
+
+    #[test]
+    fn what_tells_of_hot_cpus_is_hidden() {
+        let dir = std::env::temp_dir()
+            .join(format!("skiff-cpus-{}", std::process::id()));
+        for cpu in ["cpu10", "cpu2", "cpuidle"] {
+            let path = dir.join(cpu).join("thermal_throttle");
+            std::fs::create_dir_all(path).unwrap();
+        }
+        std::fs::create_dir(dir.join("cpu1")).unwrap();
+        let found = throttles(&dir);
+        std::fs::remove_dir_all(&dir).unwrap();
+        let wanted = ["cpu2", "cpu10"].map(|cpu| {
+            dir.join(cpu).join("thermal_throttle").display().to_string()
+        });
+        assert_eq!(found, wanted);
+        assert!(throttles(&dir).is_empty());
     }
 
     #[test]
