@@ -92,6 +92,7 @@ pub(super) fn engine(options: &DaemonOptions, program: &Path) -> Settings {
                 .unwrap_or_default(),
             ipc_mode: options.default_ipc_mode.clone(),
             cgroupns_mode: options.default_cgroupns_mode.clone(),
+            init: options.init,
             no_new_privileges: options.no_new_privileges,
             seccomp_profile: options.seccomp_profile.clone(),
             seccomp_text: String::new(),

@@ -274,10 +274,11 @@ impl Engine {
         let settings = self.settings();
         let bridge = self.networks.bridge.as_ref();
         let gateway = || Some(IpAddr::V4(bridge.map(Bridge::gateway)?));
-        let extra = extra_hosts(
+        let mut extra = extra_hosts(
             host.extra_hosts.as_deref().unwrap_or_default(),
             settings.host_gateway.or_else(gateway),
         )?;
+        extra.extend(self.link_hosts(record)?);
         let hosts = match on_host {
             true => files::host_mode_hosts(&own("/etc/hosts"), &extra),
             false => files::hosts(

@@ -98,6 +98,8 @@ pub struct Defaults {
     pub ipc_mode: String,
     /// The cgroup namespace; empty: as the host's cgroups ask.
     pub cgroupns_mode: String,
+    /// Whether our own init goes before the program.
+    pub init: bool,
     /// Whether processes can gain no privileges.
     pub no_new_privileges: bool,
     /// The seccomp profile, as it is told: `builtin`, `unconfined`, a file.

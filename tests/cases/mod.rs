@@ -18,6 +18,7 @@ mod http;
 mod image;
 mod isolation;
 mod lifecycle;
+mod links;
 mod listeners;
 mod load;
 mod log_drivers;

@@ -81,6 +81,8 @@ pub struct DaemonOptions {
     pub default_runtime: String,
     /// Further runtimes, by name.
     pub runtimes: Value,
+    /// Whether our own init goes before containers' programs.
+    pub init: bool,
     /// Whether containers' processes can gain no privileges.
     pub no_new_privileges: bool,
     /// The seccomp profile: `builtin`, `unconfined`, or a file.
@@ -160,6 +162,7 @@ impl Default for DaemonOptions {
             default_cgroupns_mode: String::new(),
             default_runtime: "skiff".to_owned(),
             runtimes: Value::Null,
+            init: false,
             no_new_privileges: false,
             seccomp_profile: "builtin".to_owned(),
             default_address_pools: Value::Null,

@@ -247,6 +247,12 @@ pub const SETTINGS: &[Setting] = &[
     .reloads(Reload::IfSet)
     .sets(|o, v| o.runtimes = v.clone()),
     Setting::new(
+        "init",
+        Kind::Switch,
+        "Run an init in the container to forward signals and reap processes",
+    )
+    .sets(|o, v| o.init = on(v)),
+    Setting::new(
         "no-new-privileges",
         Kind::Switch,
         "Set no-new-privileges by default for new containers",

@@ -104,6 +104,7 @@ impl Engine {
         host_config::give(host_config, &settings.containers);
         host_config::complete(host_config, host);
         let mut warnings = host_config::check(host_config, host)?;
+        self.register_links(host_config)?;
         host_config::check_kernel(host_config, &self.host)?;
         warnings.extend(host_config::discard(host_config, &self.host));
         warnings.extend(security_opt::warnings(host_config, &self.host));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::life::{Life, Phase, Record};
 use super::shared;
+use crate::api::host_config::HostConfig;
 use crate::api::inspect::{Container, GraphDriver, State};
 use crate::api::network::{EndpointSettings, NetworkSettings, Port};
 use crate::engine::{Engine, Error, Result};
@@ -60,7 +61,10 @@ impl Engine {
             restart_count: life.restart_count,
             driver: "overlay2".into(),
             platform: "linux".into(),
-            host_config: record.host_config.clone(),
+            host_config: HostConfig {
+                links: self.shown_links(record),
+                ..record.host_config.clone()
+            },
             graph_driver: self.graph_driver(record),
             size_rw,
             size_root_fs,

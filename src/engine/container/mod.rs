@@ -22,6 +22,7 @@ mod index;
 mod inspect;
 mod kill;
 mod life;
+mod links;
 mod list;
 mod log_driver;
 mod logs;

@@ -35,11 +35,13 @@ impl Engine {
         spec.cgroup.parent = self.cgroup_parent(record);
         spec.cgroup.resources = resources(host);
         spec.readonly_root = host.readonly_rootfs;
-        spec.init = host.init == Some(true);
+        let init = self.settings().containers.init;
+        spec.init = host.pid_mode.is_empty() && host.init.unwrap_or(init);
         spec.sysctls.clone_from(&host.sysctls);
         namespaces(&mut spec, record);
         self.join_donors(&mut spec, record)?;
-        process(&mut spec, record);
+        let linked = self.link_variables(record);
+        process(&mut spec, record, linked);
         security(&mut spec, host);
         let given = &self.settings().containers;
         security_opt::apply(&mut spec, host, &self.host, given)?;
@@ -56,14 +58,15 @@ impl Engine {
         config: &ExecConfig,
     ) -> Result<Spec> {
         let mut spec = Spec::docker(&record.id, Root::default());
-        process(&mut spec, record);
+        let linked = self.link_variables(record);
+        process(&mut spec, record, linked.clone());
         security(&mut spec, &record.host_config);
         let (host, given) = (&record.host_config, self.settings());
         security_opt::apply(&mut spec, host, &self.host, &given.containers)?;
         let Spec { mut process, seccomp, .. } = spec;
         let filter_for = Some(process.capabilities.clone());
         process.args = config.cmd.clone().unwrap_or_default();
-        process.env = environment(record, config.tty);
+        process.env = environment(record, config.tty, linked);
         for var in config.env.iter().flatten() {
             set_variable(&mut process.env, var);
         }
@@ -115,7 +118,7 @@ fn namespaces(spec: &mut Spec, record: &Record) {
     }
 }
 
-fn process(spec: &mut Spec, record: &Record) {
+fn process(spec: &mut Spec, record: &Record, linked: Vec<String>) {
     let (config, host) = (&record.config, &record.host_config);
     if config.tty {
         let [rows, columns] = host.console_size;
@@ -123,7 +126,7 @@ fn process(spec: &mut Spec, record: &Record) {
         spec.tty = Some((size(rows), size(columns)));
     }
     let process = &mut spec.process;
-    process.env = environment(record, config.tty);
+    process.env = environment(record, config.tty, linked);
     process.args = Vec::with_capacity(1 + record.args.len());
     process.args.push(record.path.clone());
     process.args.extend(record.args.iter().cloned());
@@ -146,8 +149,8 @@ fn process(spec: &mut Spec, record: &Record) {
     };
 }
 
-/// The environment of a container's programs.
-fn environment(record: &Record, tty: bool) -> Vec<String> {
+/// The environment of a container's programs, with that of its links.
+fn environment(record: &Record, tty: bool, linked: Vec<String>) -> Vec<String> {
     let mut env = vec![
         defaults::PATH.to_string(),
         format!("HOSTNAME={}", record.config.hostname),
@@ -155,6 +158,7 @@ fn environment(record: &Record, tty: bool) -> Vec<String> {
     if tty {
         env.push("TERM=xterm".into());
     }
+    env.extend(linked);
     for var in record.config.env.iter().flatten() {
         set_variable(&mut env, var);
     }

@@ -125,13 +125,6 @@ fn invalid(text: impl Into<String>) -> Error {
     Error::Invalid(text.into())
 }
 
-/// What this engine cannot do, though Docker can.
-fn unsupported(what: &str, value: &str) -> Error {
-    Error::NotImplemented(format!(
-        "{what} \"{value}\" is not supported by this engine"
-    ))
-}
-
 fn warnings(config: &HostConfig) -> Vec<String> {
     let mut list = Vec::new();
     let ports = config.port_bindings.as_ref().is_some_and(|p| !p.is_empty());
@@ -196,10 +189,6 @@ mod tests {
                 HostConfig { memory_swap: 1 << 30, ..base() },
                 "You should always set the Memory limit when using \
                  Memoryswap limit, see usage",
-            ),
-            (
-                HostConfig { links: Some(vec!["db:db".into()]), ..base() },
-                "link \"db:db\" is not supported by this engine",
             ),
             (
                 HostConfig {

@@ -1,7 +1,7 @@
 //! Checks of the modes of namespaces, and of what other containers give.
 
 use super::super::shared::donor;
-use super::{invalid, unsupported};
+use super::invalid;
 use crate::api::container::Config;
 use crate::api::host_config::HostConfig;
 use crate::engine::Result;
@@ -31,9 +31,6 @@ pub fn check(config: &HostConfig) -> Result<()> {
             "invalid cgroup namespace mode: {}",
             config.cgroupns_mode
         )));
-    }
-    if let Some(value) = config.links.iter().flatten().next() {
-        return Err(unsupported("link", value));
     }
     if config.device_requests.as_ref().is_some_and(|list| !list.is_empty()) {
         return Err(invalid(
