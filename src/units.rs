@@ -120,9 +120,54 @@ fn trimmed(number: &str) -> &str {
     }
 }
 
+/// Writes how long something takes as Go does: `1m30s`, `1.5s`, `250ms`.
+pub fn go_duration(duration: Duration) -> String {
+    const SECOND: u128 = 1_000_000_000;
+    let nanos = duration.as_nanos();
+    let number = |nanos: u128, unit: u128| match nanos % unit {
+        0 => (nanos / unit).to_string(),
+        part => {
+            let width = unit.ilog10() as usize;
+            let text = format!("{}.{part:0width$}", nanos / unit);
+            text.trim_end_matches('0').to_string()
+        }
+    };
+    let seconds = number(nanos % (60 * SECOND), SECOND);
+    let minutes = nanos / (60 * SECOND);
+    match (minutes / 60, minutes, nanos) {
+        (_, _, 0) => "0s".into(),
+        (_, _, 1..1_000) => format!("{nanos}ns"),
+        (_, _, 1_000..1_000_000) => format!("{}µs", number(nanos, 1_000)),
+        (_, _, 1_000_000..SECOND) => {
+            format!("{}ms", number(nanos, 1_000_000))
+        }
+        (_, 0, _) => format!("{seconds}s"),
+        (0, minutes, _) => format!("{minutes}m{seconds}s"),
+        (hours, ..) => format!("{hours}h{}m{seconds}s", minutes % 60),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn go_durations_have_their_units() {
+        for (nanos, text) in [
+            (0, "0s"),
+            (7, "7ns"),
+            (1_500, "1.5µs"),
+            (250_000_000, "250ms"),
+            (1_000_000_000, "1s"),
+            (1_050_000_000, "1.05s"),
+            (60_000_000_000, "1m0s"),
+            (90_500_000_000, "1m30.5s"),
+            (60_500_000_000, "1m0.5s"),
+            (3_661_000_000_000, "1h1m1s"),
+        ] {
+            assert_eq!(go_duration(Duration::from_nanos(nanos)), text);
+        }
+    }
 
     #[test]
     fn sizes_are_read_with_binary_units() {

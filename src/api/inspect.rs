@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::container::Config;
 use super::host_config::HostConfig;
@@ -65,7 +64,31 @@ pub struct State {
     pub started_at: String,
     pub finished_at: String,
     #[serde(skip_serializing_if = "is_default")]
-    pub health: Option<Value>,
+    pub health: Option<Health>,
+}
+
+/// What the checks of a container's health have come to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
+#[serde(default, rename_all = "PascalCase")]
+#[allow(missing_docs)]
+pub struct Health {
+    /// `starting`, `healthy` or `unhealthy`.
+    pub status: String,
+    pub failing_streak: i64,
+    /// The last checks, oldest first.
+    pub log: Vec<HealthCheck>,
+}
+
+/// One check of a container's health.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, FromJson)]
+#[serde(default, rename_all = "PascalCase")]
+#[allow(missing_docs)]
+pub struct HealthCheck {
+    pub start: String,
+    pub end: String,
+    /// 0 for healthy, -1 if it did not end by itself.
+    pub exit_code: i32,
+    pub output: String,
 }
 
 /// Where the storage driver keeps a file system.

@@ -14,6 +14,7 @@ mod events;
 mod exec;
 mod fields;
 mod gate;
+mod health;
 mod http;
 mod image;
 mod isolation;

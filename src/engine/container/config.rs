@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::api::container::{Config, Empty, Healthcheck};
+use crate::api::container::{Config, Empty};
 use crate::engine::{Error, Result};
 use crate::oci::ContainerConfig;
 use crate::signal;
@@ -31,15 +31,22 @@ pub fn merge(config: &mut Config, image: &ContainerConfig) {
             config.entrypoint.clone_from(&image.entrypoint);
         }
     }
-    if config.healthcheck.is_none() {
-        config.healthcheck = image.healthcheck.as_ref().map(|h| Healthcheck {
-            test: h.test.clone(),
-            interval: h.interval,
-            timeout: h.timeout,
-            start_period: h.start_period,
-            start_interval: h.start_interval,
-            retries: h.retries,
-        });
+    if let Some(theirs) = &image.healthcheck {
+        let ours = config.healthcheck.get_or_insert_default();
+        if ours.test.is_empty() {
+            ours.test.clone_from(&theirs.test);
+        }
+        for (ours, theirs) in [
+            (&mut ours.interval, theirs.interval),
+            (&mut ours.timeout, theirs.timeout),
+            (&mut ours.start_period, theirs.start_period),
+            (&mut ours.start_interval, theirs.start_interval),
+            (&mut ours.retries, theirs.retries),
+        ] {
+            if *ours == 0 {
+                *ours = theirs;
+            }
+        }
     }
     if config.working_dir.is_empty() {
         config.working_dir.clone_from(&image.working_dir);

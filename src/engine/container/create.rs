@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::host_config::{self, Host};
 use super::life::{Life, Record};
 use super::mounts::Point;
-use super::{Container, config, mounts, security_opt};
+use super::{Container, config, health, mounts, security_opt};
 use crate::api::container::{
     Config, CreateRequest, CreateResponse, MAC_WARNING, NetworkingConfig,
 };
@@ -33,6 +33,7 @@ impl Engine {
         let CreateRequest { mut config, mut host_config, networking_config } =
             request;
         host_config::check_conflicts(&config, &host_config)?;
+        health::check_config(&config)?;
         let image = self.image_for_create(&config.image, platform)?;
         if let Some(theirs) = &image.config.config {
             config::merge(&mut config, theirs);

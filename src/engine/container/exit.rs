@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::health;
 use super::life::{EndedBy, Life, Phase};
 use super::policy::{self, Ended};
 use super::{Container, Exit};
@@ -31,7 +32,9 @@ impl Engine {
         let mut pause: Option<Duration> = None;
         loop {
             let began = time::boottime();
+            let checks = self.check_health(container);
             let exit = self.next_exit(container, &mut monitor);
+            drop(checks);
             let operation = container.operate();
             let life = self.ended(container, &exit);
             // Held until the monitor is gone: the next run finds the
@@ -112,6 +115,7 @@ impl Engine {
             finished_at: exit.at,
             restart_count: before.restart_count + i64::from(again),
             endpoints: Default::default(),
+            health: health::at_end(before),
             ..before.clone()
         };
         let remove = record.host_config.auto_remove

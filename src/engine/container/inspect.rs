@@ -196,6 +196,6 @@ fn state(life: &Life) -> State {
         error: life.error.clone(),
         started_at: life.started_at.to_string(),
         finished_at: life.finished_at.to_string(),
-        health: None,
+        health: life.health.clone(),
     }
 }

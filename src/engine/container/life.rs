@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::api::container::Config;
 use crate::api::host_config::{HostConfig, Mount};
-use crate::api::inspect::MountPoint;
+use crate::api::inspect::{Health, MountPoint};
 use crate::api::network::EndpointSettings;
 use crate::json::FromJson;
 use crate::oci::Digest;
@@ -103,6 +103,8 @@ pub struct Life {
     pub ended_by: EndedBy,
     /// Its connections, by network name, while it runs.
     pub endpoints: BTreeMap<String, EndpointSettings>,
+    /// What the checks of its health have come to, if there are any.
+    pub health: Option<Health>,
 }
 
 /// One moment of a container. Never changed, only replaced as a whole.

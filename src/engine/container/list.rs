@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeSeq, Serializer};
 
+use super::health;
 use super::index::Index;
 use super::inspect::{Sizes, show_endpoints, show_ports};
 use super::life::{Phase, Snapshot};
@@ -81,6 +82,7 @@ impl Engine {
         let bounds = Bounds::find(&self.containers, filters)?;
         let exited = exit_codes(filters)?;
         check_statuses(filters)?;
+        health::check_filter(filters)?;
         let all = options.all
             || options.limit > 0
             || ["status", "exited", "before", "since"]
@@ -128,7 +130,7 @@ impl Engine {
             })
             && filters.any("status", |s| s == life.phase.as_str())
             && filters.labels_match(labels)
-            && filters.any("health", |h| h == "none")
+            && filters.any("health", |h| h == health::word(life))
             && filters.any("isolation", |i| i == "default")
             && filters.any("is-task", |t| matches!(t, "false" | "0"))
             && filters.any("expose", port)

@@ -17,6 +17,7 @@ mod config;
 mod create;
 mod devices;
 mod exit;
+mod health;
 mod host_config;
 mod index;
 mod inspect;

@@ -9,7 +9,7 @@ use super::life::{EndedBy, Life, Phase, Record};
 use super::policy::{self, Ended};
 use super::start::stop_signal;
 use super::stop::PATIENCE;
-use super::{Container, FORMAT};
+use super::{Container, FORMAT, health};
 use crate::engine::{Engine, Error, Result};
 use crate::runtime::cgroup::Group;
 use crate::shim::{self, Gone, Monitor};
@@ -178,6 +178,11 @@ impl Engine {
             },
             pid: state.pid,
             started_at: state.started_at,
+            // Its daemon may have died before it could note the start.
+            health: before.health.clone().or_else(|| {
+                let record = &container.snapshot().record;
+                health::at_start(&record.config, &before)
+            }),
             ..before
         };
         for endpoint in life.endpoints.values() {

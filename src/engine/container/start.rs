@@ -22,7 +22,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use super::life::{EndedBy, Life, Phase, Record};
-use super::{Container, Exit, HostChanges, mounts};
+use super::{Container, Exit, HostChanges, health, mounts};
 use crate::api::network::EndpointSettings;
 use crate::engine::network::Endpoint;
 use crate::engine::{Action, Engine, Error, Result};
@@ -146,6 +146,7 @@ impl Engine {
             oom_killed: false,
             ended_by: EndedBy::Itself,
             endpoints,
+            health: health::at_start(&record.config, &life),
             ..life
         };
         // The next daemon needs it: the address is taken.

@@ -1,5 +1,6 @@
 //! The status line of `docker ps`: `Up 2 minutes`, `Exited (0) 3 days ago`.
 
+use super::health;
 use super::life::{Life, Phase};
 use crate::time::Timestamp;
 use crate::units::human_duration;
@@ -9,7 +10,12 @@ pub fn status(life: &Life, now: Timestamp) -> String {
     let since = |then: Timestamp| human_duration(now.duration_since(then));
     match life.phase {
         Phase::Created => "Created".into(),
-        Phase::Running => format!("Up {}", since(life.started_at)),
+        Phase::Running => match health::shown(life) {
+            Some(health) => {
+                format!("Up {} ({health})", since(life.started_at))
+            }
+            None => format!("Up {}", since(life.started_at)),
+        },
         Phase::Paused => format!("Up {} (Paused)", since(life.started_at)),
         Phase::Restarting => format!(
             "Restarting ({}) {} ago",
@@ -29,6 +35,7 @@ pub fn status(life: &Life, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::inspect::Health;
 
     #[test]
     fn status_lines_are_dockers() {
@@ -50,6 +57,15 @@ mod tests {
         ];
         for (phase, text) in table {
             assert_eq!(status(&life(phase), at(1120)), text);
+        }
+        for (word, text) in [
+            ("starting", "Up 2 minutes (health: starting)"),
+            ("healthy", "Up 2 minutes (healthy)"),
+            ("unhealthy", "Up 2 minutes (unhealthy)"),
+        ] {
+            let health = Health { status: word.into(), ..Health::default() };
+            let life = Life { health: Some(health), ..life(Phase::Running) };
+            assert_eq!(status(&life, at(1120)), text);
         }
     }
 }

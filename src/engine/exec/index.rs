@@ -42,6 +42,13 @@ impl Index {
         self.lock().by_id.get(id).cloned()
     }
 
+    /// Forgets one.
+    pub(super) fn remove(&self, id: &str) {
+        let mut maps = self.lock();
+        maps.by_id.remove(id);
+        maps.order.retain(|other| other != id);
+    }
+
     /// Returns those of a container that have not ended.
     pub(super) fn of(&self, container: &Container) -> Vec<Arc<Exec>> {
         let maps = self.lock();

@@ -14,6 +14,7 @@
 mod create;
 mod index;
 mod inspect;
+mod probe;
 mod recover;
 mod resize;
 mod start;
@@ -92,15 +93,20 @@ impl Exec {
         is_there
     }
 
+    /// Notes its end, and tells those that wait for it.
+    fn ended(&self, pid: i32, code: i32) {
+        if self.note_end(pid, code) {
+            self.ends.give_last(&code);
+        }
+    }
+
     /// Notes its end; false if that was known.
-    fn ended(&self, pid: i32, code: i32) -> bool {
+    fn note_end(&self, pid: i32, code: i32) -> bool {
         let mut stage = self.lock();
         if matches!(*stage, Stage::Ended { .. }) {
             return false;
         }
         *stage = Stage::Ended { pid, code, at: time::boottime() };
-        drop(stage);
-        self.ends.give_last(&code);
         true
     }
 
@@ -133,13 +139,15 @@ impl Engine {
     }
 
     fn exec_ended(&self, exec: &Exec, state: &ExecState, code: i32) {
-        if exec.ended(state.pid, code) {
+        if exec.note_end(state.pid, code) {
             self.exec_event(
                 exec,
                 "exec_die",
                 state.ended_at,
                 &[("exitCode", code.to_string())],
             );
+            // What follows from its end is told after it.
+            exec.ends.give_last(&code);
         }
     }
 

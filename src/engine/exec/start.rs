@@ -90,7 +90,7 @@ impl Engine {
         Ok(())
     }
 
-    fn begin(
+    pub(super) fn begin(
         &self,
         started: &StartedExec,
         attachment: Option<Attachment>,
