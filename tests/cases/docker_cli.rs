@@ -147,6 +147,7 @@ fn a_detached_containers_life() {
         ("logs", "logs web"),
         ("logs-tail", "logs --tail 1 -t web"),
         ("rm-running", "rm web"),
+        ("update", "update --memory 80m --memory-swap 160m web"),
         ("restart", "restart -t 0 web"),
         ("kill", "kill -s USR1 web"),
         ("stop", "stop -t 0 web"),

@@ -327,3 +327,63 @@ fn kernel_parameters_of_the_host_are_refused_at_start() {
         assert!(reply.message().contains(text), "{}", reply.message());
     }
 }
+
+/// What the daemon is told for all containers, the line that shows it, and
+/// what that prints.
+const GIVEN: &[(&str, &str, &str)] = &[
+    ("--default-ulimit=nofile=123:234", "ulimit -Sn; ulimit -Hn", "123\n234"),
+    (
+        "--default-shm-size=2m",
+        "df -k /dev/shm | tail -1 | tr -s ' ' | cut -d' ' -f2",
+        "2048",
+    ),
+    ("--init", "cat /proc/1/comm", "docker-init"),
+    (
+        "--cgroup-parent=/skiff/given",
+        "cut -d: -f3 /proc/self/cgroup | grep -c /skiff/given/",
+        "some",
+    ),
+    ("--no-new-privileges", "grep NoNewPrivs /proc/self/status | cut -f2", "1"),
+    (
+        "--dns=10.8.8.8",
+        "grep nameserver /etc/resolv.conf",
+        "nameserver 10.8.8.8",
+    ),
+    ("--dns-opt=ndots:5", "grep options /etc/resolv.conf", "options ndots:5"),
+    (
+        "--dns-search=example.net",
+        "grep search /etc/resolv.conf",
+        "search example.net",
+    ),
+    ("--host-gateway-ip=10.7.7.7", "grep gate /etc/hosts", "10.7.7.7\tgate"),
+];
+
+#[test]
+fn what_the_daemon_is_told_is_for_all_containers() {
+    let mut flags: Vec<&str> = GIVEN.iter().map(|(flag, ..)| *flag).collect();
+    // For the paths of the groups to be seen.
+    flags.extend([
+        "--default-cgroupns-mode=host",
+        "--default-ipc-mode=shareable",
+    ]);
+    let daemon = Daemon::with(&flags);
+    daemon.import("busybox");
+    for (flag, line, wanted) in GIVEN {
+        let body = json!({"HostConfig": {"NetworkMode": "bridge",
+            "ExtraHosts": ["gate:host-gateway"]}});
+        let out = printed(&daemon, body, line).expect("no limits");
+        match *wanted {
+            "some" => assert!(out != "0" && !out.is_empty(), "{flag}: {out}"),
+            wanted => assert_eq!(out, wanted, "{flag}"),
+        }
+    }
+    daemon.run("web", "sleep 1000");
+    let host = &daemon.inspect("web")["HostConfig"];
+    assert_eq!(host["IpcMode"], "shareable");
+    assert_eq!(host["CgroupnsMode"], "host");
+    daemon.run_with(
+        "side",
+        "sleep 1000",
+        json!({"HostConfig": {"IpcMode": "container:web"}}),
+    );
+}
