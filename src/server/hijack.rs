@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::exchange::{Exchange, NOT_HIJACKED, Progress};
 use super::version::since;
+use super::websocket::{self, Frames};
 use super::{Error, relay};
 use crate::api;
 
@@ -75,5 +76,41 @@ impl Exchange<'_> {
             }
         };
         Ok(Hijacked { socket, early: self.input.take(), head })
+    }
+
+    /// Takes the stream out of HTTP and into frames of a WebSocket, if the
+    /// client asks for that in the standard's way (RFC 6455, section 4.2).
+    pub fn websocket(&mut self, frames: Frames) -> Result<Hijacked, Error> {
+        let asks = |name: &str, token: &str| {
+            let value = self.header(name).unwrap_or_default();
+            value.split(',').any(|t| t.trim().eq_ignore_ascii_case(token))
+        };
+        if !asks("Upgrade", "websocket") || !asks("Connection", "upgrade") {
+            return Err(Error::bad_request("not websocket protocol"));
+        }
+        if self.header("Sec-WebSocket-Version") != Some("13") {
+            return Err(Error::bad_request("missing or bad WebSocket Version"));
+        }
+        let key = self.header("Sec-WebSocket-Key").unwrap_or_default();
+        let answer = websocket::accept_key(key).ok_or_else(|| {
+            Error::bad_request("missing or bad WebSocket-Key")
+        })?;
+        let stream = self.stream.as_deref().expect(NOT_HIJACKED);
+        if !self.body.drain(stream, self.input) {
+            return Err(Error::bad_request("unexpected request body"));
+        }
+        let stream = self.stream.as_deref().expect(NOT_HIJACKED);
+        self.progress = Progress::Broken;
+        stream.set_read_timeout(None).map_err(Error::lost)?;
+        stream.set_write_timeout(None).map_err(Error::lost)?;
+        let head = self.out.websocket_head(&answer);
+        self.progress = Progress::Hijacked;
+        let stream = self.stream.take().expect(NOT_HIJACKED);
+        let early = self.input.take();
+        let seat = self.seat.clone();
+        let socket = websocket::start(stream, seat, frames, head.len(), early)
+            .map_err(Error::lost)?
+            .into();
+        Ok(Hijacked { socket, early: Vec::new(), head })
     }
 }

@@ -35,6 +35,7 @@ pub mod routes;
 pub mod statistics;
 mod unix_socket;
 pub mod version;
+mod websocket;
 mod workers;
 mod wrapper;
 
@@ -48,6 +49,7 @@ pub use reply::JSON;
 pub use route::{Access, Handler, Method, Route};
 pub use statistics::Statistics;
 pub use version::Version;
+pub use websocket::Frames;
 
 /// How long clients are waited for, and who may call.
 #[derive(Clone, Debug)]

@@ -243,6 +243,18 @@ impl Outgoing {
         buf
     }
 
+    /// Makes the head of an answer after which WebSocket is spoken.
+    pub fn websocket_head(&mut self, accept: &str) -> Vec<u8> {
+        let mut buf = std::mem::take(&mut self.buf);
+        buf.clear();
+        buf.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
+        push_header(&mut buf, "Upgrade", "websocket");
+        push_header(&mut buf, "Connection", "Upgrade");
+        push_header(&mut buf, "Sec-WebSocket-Accept", accept);
+        buf.extend_from_slice(b"\r\n");
+        buf
+    }
+
     /// Sends what the buffer holds.
     pub fn send_pending(&mut self, stream: &Stream) -> io::Result<()> {
         if self.buf.is_empty() {

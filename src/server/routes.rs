@@ -78,7 +78,7 @@ pub static ROUTES: &[Line] = &[
         "/containers/{id*}/attach/ws",
         Full,
         "ContainerAttachWebsocket",
-        unbuilt,
+        attach::websocket,
     ),
     head("/containers/{id*}/archive", Full, "ContainerArchiveInfo", unbuilt),
     get("/containers/{id*}/archive", Full, "ContainerArchive", unbuilt),

@@ -45,3 +45,4 @@ mod update;
 mod versions;
 mod volume_faults;
 mod volumes;
+mod websocket;

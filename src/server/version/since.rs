@@ -20,5 +20,11 @@ pub const EXEC_SIZE: u16 = 42;
 /// A prune of volumes takes those without a name of their own only.
 pub const PRUNE_ANONYMOUS: u16 = 42;
 
+/// An attached websocket has binary frames.
+pub const BINARY_FRAMES: u16 = 28;
+
+/// An attached websocket has the streams that it asks for, not all.
+pub const WEBSOCKET_STREAMS: u16 = 42;
+
 /// Attach and logs tell by their media type that they are framed.
 pub const MULTIPLEXED_TYPE: u16 = 42;
