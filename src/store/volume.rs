@@ -151,23 +151,22 @@ impl Store {
         tree::size(dir.as_fd()).map_err(Error::sys("read", &path))
     }
 
-    /// Fills an empty volume with what a container's layers have at `path`;
-    /// one that is not empty stays as it is. A crash, or a failure with
-    /// [`Fill::Whole`], leaves it empty.
+    /// Fills an empty volume, whose files are in `data`, with what a
+    /// container's layers have at `path`; one that is not empty stays. A
+    /// crash, or a failure with [`Fill::Whole`], leaves it empty.
     ///
     /// # Errors
     /// [`Error::NoDirectory`] if the layers have something else there.
     pub fn fill_volume(
         &self,
-        name: &str,
+        data: &Path,
         container: &str,
         path: &Path,
         (fill, sync): (Fill, Sync),
     ) -> Result<()> {
-        let data = self.volume_path(name);
-        let to = sys::fs::open_dir(&data).map_err(Error::sys("open", &data))?;
+        let to = sys::fs::open_dir(data).map_err(Error::sys("open", data))?;
         let mut names =
-            sys::fs::read_dir(&to).map_err(Error::sys("read", &data))?;
+            sys::fs::read_dir(&to).map_err(Error::sys("read", data))?;
         if names.next().is_some() {
             return Ok(());
         }
@@ -192,18 +191,18 @@ impl Store {
         };
         if fill == Fill::Within {
             let copied = copy::copy(from.as_fd(), to.as_fd());
-            return copied.map_err(Error::sys("copy to", &data));
+            return copied.map_err(Error::sys("copy to", data));
         }
         let hidden = format!(".{}", id::random());
         let new = self.path("volumes").join(&hidden);
         let filled = make_data(&new).and_then(|()| {
-            let failed = || Error::sys("copy to", &data);
+            let failed = || Error::sys("copy to", data);
             let copied = sys::fs::open_dir(&new).map_err(failed())?;
             copy::copy(from.as_fd(), copied.as_fd()).map_err(failed())?;
             if sync == Sync::Yes {
                 sys::fs::syncfs(&copied).map_err(failed())?;
             }
-            fs::rename(&new, &data).map_err(Error::io("rename", &data))
+            fs::rename(&new, data).map_err(Error::io("rename", data))
         });
         if let Err(error) = filled {
             self.discard_volume_dir(&hidden);
@@ -316,9 +315,9 @@ mod tests {
         store.create_container(&id, &layers).unwrap();
         let fill = |name: &str, path: &str, fill| {
             store.create_volume(&volume(name), Sync::No).unwrap();
-            let filled =
-                store.fill_volume(name, &id, Path::new(path), (fill, Sync::No));
             let dir = store.volume_path(name);
+            let filled =
+                store.fill_volume(&dir, &id, Path::new(path), (fill, Sync::No));
             filled.map(|()| {
                 let mut names = record::names(&dir);
                 names.sort();
@@ -343,7 +342,8 @@ mod tests {
         // One that has something is left alone.
         fs::write(&path, "mine").unwrap();
         let how = (Fill::Whole, Sync::Yes);
-        store.fill_volume("whole", &id, Path::new("/srv"), how).unwrap();
+        let whole = store.volume_path("whole");
+        store.fill_volume(&whole, &id, Path::new("/srv"), how).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
         let names = names_in(temp.path(), "volumes");
         assert_eq!(names, ["file", "none", "whole", "within"]);

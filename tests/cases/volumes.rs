@@ -388,6 +388,47 @@ fn events_tell_of_volumes_as_docker_does() {
 }
 
 #[test]
+fn a_volume_may_stand_for_a_directory_of_the_host() {
+    let daemon = Daemon::with_image();
+    let host = daemon.socket().with_file_name("host");
+    fs::create_dir(&host).expect("a directory");
+    let make = |name: &str, o: &str, device: &PathBuf| {
+        let options = json!({"type": "none", "o": o, "device": device});
+        let body = json!({"Name": name, "DriverOpts": options});
+        let made = daemon.post_json("/volumes/create", &body).is(201).json();
+        assert_eq!(made["Options"], options);
+    };
+    make("rw", "bind", &host);
+    make("ro", "bind,ro", &host);
+    make("none", "bind", &host.join("none"));
+    let body = |name: &str| {
+        json!({"Cmd": ["true"],
+            "HostConfig": {"Binds": [format!("{name}:/root")]}})
+    };
+    let (_, _, err) = daemon.shell("echo in > /root/f", body("rw"));
+    let text = fs::read_to_string(host.join("f"));
+    assert_eq!(text.expect("it was written"), "in\n", "{err}");
+    let line = "cat /root/f; touch /root/g || echo refused";
+    assert_eq!(daemon.shell(line, body("ro")).1, "in\nrefused\n");
+    let reply = daemon.post_json("/containers/create", &{
+        let mut body = body("none");
+        body["Image"] = "busybox".into();
+        body
+    });
+    let reply = reply.is(500);
+    assert!(
+        reply.message().contains("failed to mount local volume"),
+        "{reply:?}"
+    );
+    daemon.delete("/volumes/rw").is(204);
+    assert!(host.join("f").exists());
+    let body = json!({"Name": "tm", "DriverOpts": {"type": "tmpfs"}});
+    daemon
+        .post_json("/volumes/create", &body)
+        .refuses(400, "create tm: missing required option: \"device\"");
+}
+
+#[test]
 fn the_client_prints_what_dockers_prints() {
     let daemon = Daemon::with_image();
     let skiff = |words: &[&str]| daemon.skiff(words);

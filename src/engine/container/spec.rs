@@ -268,16 +268,14 @@ fn add_mounts(
         let target = place.destination.to_string_lossy();
         let long = record.long_mounts.get(&*target);
         let options = long.and_then(|mount| mount.bind_options.as_ref());
-        let mut list = Vec::new();
-        if let Some(options) = options {
-            for (word, is_set) in [
-                ("bind", options.non_recursive),
-                ("ro-nonrecursive", options.read_only_non_recursive),
-                ("rro", options.read_only_force_recursive),
-            ] {
-                list.extend(is_set.then(|| word.to_string()));
-            }
-        }
+        let options = options.cloned().unwrap_or_default();
+        let list = [
+            ("bind", options.non_recursive || place.alone),
+            ("ro-nonrecursive", options.read_only_non_recursive),
+            ("rro", options.read_only_force_recursive),
+        ];
+        let list = list.iter().filter(|(_, is_set)| *is_set);
+        let list = list.map(|(word, _)| word.to_string()).collect();
         let point = record.mounts.iter().find(|p| p.destination == *target);
         let propagation = point.map_or("", |point| &point.propagation);
         spec.add_mount(Mount {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{ANONYMOUS, Entry, LOCAL};
+use super::{ANONYMOUS, Device, Entry, LOCAL};
 use crate::api::volume::{self as api, CreateVolume};
 use crate::engine::{Engine, Error, Result};
 use crate::id;
@@ -84,18 +84,35 @@ fn check(
         )));
     }
     check_name(name)?;
-    if let Some(key) = options.into_iter().flat_map(BTreeMap::keys).next() {
-        return Err(match key.as_str() {
-            "type" | "o" | "device" | "size" => Error::NotImplemented(format!(
-                "create {name}: option \"{key}\" of the local driver is not \
-                 supported by this engine"
-            )),
-            _ => Error::Invalid(format!(
-                "create {name}: invalid option: \"{key}\""
-            )),
-        });
+    match options {
+        Some(options) if !options.is_empty() => check_options(name, options),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// Of what Docker's driver mounts, binds are there.
+fn check_options(name: &str, options: &BTreeMap<String, String>) -> Result<()> {
+    let bad =
+        |text: String| Err(Error::Invalid(format!("create {name}: {text}")));
+    const KNOWN: [&str; 4] = ["device", "o", "size", "type"];
+    if let Some(key) = options.keys().find(|k| !KNOWN.contains(&k.as_str())) {
+        return bad(format!("invalid option: \"{key}\""));
+    }
+    for key in ["device", "type"] {
+        if options.get(key).is_none_or(String::is_empty) {
+            return bad(format!("missing required option: \"{key}\""));
+        }
+    }
+    if options.contains_key("size") {
+        return bad("quota size requested but no quota support".into());
+    }
+    match Device::of(options) {
+        Some(_) => Ok(()),
+        None => Err(Error::NotImplemented(format!(
+            "create {name}: the local driver of this engine mounts \
+             directories of the host only: o=bind"
+        ))),
+    }
 }
 
 /// Refuses what cannot be a volume's name, in Docker's words.
@@ -142,17 +159,29 @@ mod tests {
 
     #[test]
     fn other_drivers_and_options_are_refused() {
-        let options =
-            |key: &str| BTreeMap::from([(key.to_string(), String::new())]);
-        assert!(check("data", "local", Some(&BTreeMap::new())).is_ok());
-        let refused = |driver, key: &str| {
-            check("data", driver, Some(&options(key))).unwrap_err()
+        let options = |pairs: &[(&str, &str)]| -> BTreeMap<_, _> {
+            let pairs = pairs.iter();
+            pairs.map(|(k, v)| (k.to_string(), v.to_string())).collect()
         };
-        assert!(matches!(refused("nfs", "o"), Error::NotFound(_)));
-        assert!(matches!(refused("", "device"), Error::NotImplemented(_)));
-        assert_eq!(
-            refused("local", "speed").to_string(),
-            "create data: invalid option: \"speed\""
-        );
+        let ask = |pairs: &[(&str, &str)]| {
+            check("data", "local", Some(&options(pairs)))
+        };
+        let refusal = |pairs| ask(pairs).unwrap_err().to_string();
+        assert!(check("data", "nfs", None).is_err());
+        assert_eq!(ask(&[]), Ok(()));
+        let bind = [("type", "none"), ("o", "bind,ro"), ("device", "/srv")];
+        assert_eq!(ask(&bind), Ok(()));
+        let words = "create data: invalid option: \"speed\"";
+        assert_eq!(refusal(&[("speed", "1")]), words);
+        let words = "create data: missing required option: \"device\"";
+        assert_eq!(refusal(&[("type", "tmpfs")]), words);
+        for other in [
+            [("type", "tmpfs"), ("o", "size=1m"), ("device", "tmpfs")],
+            [("type", "none"), ("o", "bind"), ("device", "srv")],
+            [("type", "none"), ("o", "bind,uid=1"), ("device", "/srv")],
+        ] {
+            let error = ask(&other).unwrap_err();
+            assert!(matches!(error, Error::NotImplemented(_)), "{error}");
+        }
     }
 }

@@ -12,6 +12,7 @@ mod list;
 mod remove;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use create::Made;
@@ -48,7 +49,51 @@ struct Entry {
     filling: Arc<Mutex<()>>,
 }
 
+/// The directory of the host that a volume stands for, by the options of
+/// its driver (`type=none,o=bind,device=/path`). It is not mounted upon the
+/// volume's own directory, but bound from where it is.
+#[derive(Debug, PartialEq)]
+pub struct Device {
+    /// Its path.
+    pub path: PathBuf,
+    /// Whether nothing can be written there.
+    pub read_only: bool,
+    /// Whether what is mounted beneath belongs to it.
+    pub is_tree: bool,
+}
+
+impl Device {
+    /// Reads the options of a volume; `None` if it has its files itself, or
+    /// if they say anything else.
+    pub fn of(options: &BTreeMap<String, String>) -> Option<Device> {
+        let device = options.get("device").filter(|d| d.starts_with('/'))?;
+        let mut found = None;
+        let mut read_only = false;
+        for word in options.get("o")?.split(',') {
+            match word {
+                "bind" | "rbind" => found = Some(word == "rbind"),
+                "ro" | "rw" => read_only = word == "ro",
+                _ => return None,
+            }
+        }
+        let path = PathBuf::from(device);
+        found.map(|is_tree| Device { path, read_only, is_tree })
+    }
+}
+
 impl Volumes {
+    /// Finds the directory of the host that a volume stands for, if it does
+    /// not have its files itself.
+    pub fn device(&self, name: &str) -> Option<Device> {
+        self.find(name)?.options.as_ref().and_then(Device::of)
+    }
+
+    /// As [`Volumes::use_by`], of a volume that may just be removed.
+    pub fn join(&self, name: &str, container: &str) -> bool {
+        let _changes = self.changes();
+        self.use_by(name, container)
+    }
+
     /// Loads all volumes; no container uses them so far.
     pub fn open(store: &Store) -> Result<Volumes> {
         let failed = |e| Error::internal("load the volumes", e);

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::api::inspect::MountPoint;
 use crate::engine::Engine;
 use crate::engine::container::Record;
 
@@ -16,6 +17,8 @@ pub struct Place {
     /// What is mounted beneath that, unless empty; no link on the way may
     /// lead out of the source.
     pub beneath: PathBuf,
+    /// Whether what is mounted beneath it is left out.
+    pub alone: bool,
     /// Whether the container may write there.
     pub rw: bool,
 }
@@ -28,18 +31,34 @@ impl Engine {
             .mounts
             .iter()
             .filter(|point| matches!(point.kind.as_str(), "bind" | "volume"));
-        let place = |point: &crate::api::inspect::MountPoint| Place {
-            destination: PathBuf::from(&point.destination),
-            source: match point.kind.as_str() {
-                "volume" => self.store.volume_path(&point.name),
-                _ => PathBuf::from(&point.source),
-            },
-            beneath: beneath(record, &point.destination).to_path_buf(),
-            rw: point.rw,
+        let place = |point: &MountPoint| {
+            let device = match point.kind.as_str() {
+                "volume" => self.volumes.device(&point.name),
+                _ => None,
+            };
+            let destination = &point.destination;
+            let read_only = device.as_ref().is_some_and(|d| d.read_only);
+            Place {
+                destination: PathBuf::from(destination),
+                alone: device.as_ref().is_some_and(|d| !d.is_tree),
+                source: match device {
+                    Some(device) => device.path,
+                    None => self.own_source(point),
+                },
+                beneath: beneath(record, destination).to_path_buf(),
+                rw: point.rw && !read_only,
+            }
         };
         let mut places: Vec<Place> = on_disk.map(place).collect();
         places.sort_by_key(|place| place.destination.components().count());
         places
+    }
+
+    fn own_source(&self, point: &MountPoint) -> PathBuf {
+        match point.kind.as_str() {
+            "volume" => self.store.volume_path(&point.name),
+            _ => PathBuf::from(&point.source),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! it runs, left when it is removed.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Copy, Point};
 use crate::api::host_config::Mount;
@@ -97,7 +97,7 @@ impl Engine {
             if !shown.source.is_empty() {
                 // Another container's: it must not be made anew.
                 let name = &shown.name;
-                if !self.volumes.use_by(name, id) {
+                if !self.volumes.join(name, id) {
                     return Err(missing(name));
                 }
                 if !had.contains(&name.as_str()) {
@@ -150,12 +150,15 @@ impl Engine {
                 continue;
             }
             let place = Path::new(&shown.destination);
+            let device = self.device_of(&shown.name)?;
             let filled = self.volumes.hold(&shown.name, |is_mounted| {
-                let fill = match is_mounted {
+                let fill = match is_mounted || device.is_some() {
                     true => Fill::Within,
                     false => Fill::Whole,
                 };
-                self.store.fill_volume(&shown.name, id, place, (fill, sync))
+                let own = || self.store.volume_path(&shown.name);
+                let data = device.unwrap_or_else(own);
+                self.store.fill_volume(&data, id, place, (fill, sync))
             })?;
             filled.map_err(|error| match error {
                 store::Error::NoDirectory(path) => {
@@ -178,6 +181,23 @@ impl Engine {
         Ok(())
     }
 
+    /// Finds the directory of the host that a volume stands for, if it does.
+    fn device_of(&self, name: &str) -> Result<Option<PathBuf>> {
+        let Some(device) = self.volumes.device(name) else { return Ok(None) };
+        match device.path.is_dir() {
+            true => Ok(Some(device.path)),
+            false => {
+                let (own, path) = (self.store.volume_path(name), device.path);
+                let (own, path) = (own.display(), path.display());
+                Err(Error::Internal(format!(
+                    "error while mounting volume '{own}': failed to mount \
+                     local volume: mount {path}:{own}, flags: 0x1000: no such \
+                     file or directory"
+                )))
+            }
+        }
+    }
+
     /// Notes that a container of an earlier daemon uses its volumes.
     pub(in crate::engine::container) fn find_volumes(&self, record: &Record) {
         for name in names(&record.mounts) {
@@ -193,6 +213,7 @@ impl Engine {
         record: &Record,
     ) -> Result<()> {
         for name in names(&record.mounts) {
+            self.device_of(name)?;
             self.volumes.mount(name, &record.id)?;
         }
         Ok(())
