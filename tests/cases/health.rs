@@ -179,6 +179,48 @@ fn the_next_daemon_goes_on_checking() {
 }
 
 #[test]
+fn a_check_does_not_outlive_its_daemon() {
+    let mut daemon = Daemon::with_image();
+    let line = "echo >> /begun; exec sleep 2000";
+    let check = json!({"Timeout": 3_600_000_000_000i64});
+    daemon.run_checked("web", line, check);
+    let begun = |daemon: &Daemon, wanted: &str| {
+        until("a check", || {
+            let words = ["exec", "web", "sh", "-c", "wc -l < /begun"];
+            (daemon.skiff(&words).out() == wanted).then_some(())
+        });
+    };
+    begun(&daemon, "1");
+    daemon.kill();
+    daemon.launch();
+    begun(&daemon, "2");
+    let count = "ps | grep -c '[s]leep 2000'";
+    let run = daemon.skiff(&["exec", "web", "sh", "-c", count]);
+    assert_eq!(run.ok().out(), "1");
+}
+
+#[test]
+fn the_end_of_a_container_is_no_failure_of_its_check() {
+    let daemon = Daemon::with_image();
+    let line = "test ! -e /hang || exec sleep 2000";
+    daemon.run_checked("web", line, json!({"Retries": 1}));
+    daemon.until_health("web", "healthy");
+    daemon.skiff(&["exec", "web", "touch", "/hang"]).ok();
+    until("a check that hangs", || {
+        let hangs = "ps | grep -q '[s]leep 2000'";
+        let run = daemon.skiff(&["exec", "web", "sh", "-c", hangs]);
+        (run.status == 0).then_some(())
+    });
+    daemon.post("/containers/web/kill").is(204);
+    daemon.until_state("web", "exited");
+    let events = daemon.past_events("");
+    let actions = events.iter().filter_map(|e| e["Action"].as_str());
+    let told: Vec<&str> =
+        actions.filter(|a| a.starts_with("health_status")).collect();
+    assert_eq!(told, ["health_status: healthy"]);
+}
+
+#[test]
 fn an_images_check_is_completed_or_turned_off() {
     let daemon = Daemon::start();
     let hostile = Hostile::start();

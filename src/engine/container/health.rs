@@ -42,6 +42,9 @@ const RETRIES: i64 = 3;
 const KEPT: usize = 5;
 /// How many bytes of the output of each.
 const OUTPUT: usize = 4096;
+/// How long the word of a container's end, which ends its check too, may be
+/// on its way.
+const ENDING: Duration = Duration::from_millis(50);
 /// The shortest time that can be asked for, nanoseconds.
 const SHORTEST: i64 = 1_000_000;
 /// Stack of a thread that checks one container, bytes.
@@ -109,6 +112,14 @@ impl Engine {
             }
             let ran = time::boottime().saturating_sub(began);
             let check = self.check_once(container, command, &asked);
+            if check.exit_code != 0
+                && !matches!(
+                    wait::first_ready(&[stop.as_fd()], None, Some(ENDING)),
+                    Ok(Ready::TimedOut)
+                )
+            {
+                return;
+            }
             if !self.note_check(container, run, check, &asked, ran) {
                 return;
             }

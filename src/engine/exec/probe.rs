@@ -16,6 +16,9 @@ use crate::wait::{self, Ready, Waiter};
 /// How long the kernel has to end what was killed.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
 
+/// What the next daemon knows them by: nobody waits for them then.
+pub(super) const LABEL: &str = "probe";
+
 /// What came of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probed {
@@ -56,7 +59,8 @@ impl Engine {
         most: usize,
     ) -> Result<Probed> {
         let failed = |e| Error::internal("probe", e);
-        let started = self.exec_start(id, ExecOptions::default())?;
+        let mut started = self.exec_start(id, ExecOptions::default())?;
+        started.label = LABEL.into();
         let exec = self.exec(id)?;
         let waiter = Waiter::open().map_err(|e| Error::internal("probe", e))?;
         exec.ends.add(&waiter);

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Exec, Stage};
+use super::{Exec, Stage, probe};
 use crate::api::exec::ExecConfig;
 use crate::engine::Engine;
 use crate::engine::container::Container;
 use crate::json;
-use crate::shim::ExecState;
+use crate::shim::{self, ExecState};
+use crate::signal::SIGKILL;
 use crate::time;
 
 impl Engine {
@@ -18,6 +19,14 @@ impl Engine {
         states: &[ExecState],
     ) {
         for state in states {
+            if state.label == probe::LABEL {
+                if state.exit_code.is_none() {
+                    let run_dir = self.run_dir(&container.id);
+                    // It may be ending just now.
+                    let _ = shim::signal(&run_dir, Some(&state.id), SIGKILL);
+                }
+                continue;
+            }
             let label = state.label.as_bytes();
             let Ok(config) = json::from_slice::<ExecConfig>(label) else {
                 continue;

@@ -25,6 +25,8 @@ pub struct ExecOptions {
 pub struct StartedExec {
     exec: Arc<Exec>,
     options: ExecOptions,
+    /// What the next daemon knows it by.
+    pub(super) label: String,
 }
 
 impl Engine {
@@ -48,7 +50,8 @@ impl Engine {
         }
         let action = format!("exec_start: {}", exec.command());
         self.exec_event(&exec, &action, Timestamp::now(), &[]);
-        Ok(StartedExec { exec, options })
+        let label = serde_json::to_string(&exec.config).unwrap_or_default();
+        Ok(StartedExec { exec, options, label })
     }
 
     /// Starts a program without a client; returns once it runs.
@@ -109,7 +112,7 @@ impl Engine {
         }
         let start = StartExec {
             id: exec.id.clone(),
-            label: serde_json::to_string(&exec.config).unwrap_or_default(),
+            label: started.label.clone(),
             spec,
             stdin: match exec.config.attach_stdin && attachment.is_some() {
                 true => Stdin::Once,
