@@ -150,7 +150,11 @@ impl Execs {
     ) {
         let Some(exec) = self.list.get_mut(at) else { return };
         match part {
-            Part::Start => self.news.extend(exec.step()),
+            Part::Start => {
+                self.news.extend(exec.step());
+                // The signal of one that is so quick is passed already.
+                exec.reap(&mut self.news);
+            }
             Part::End => exec.reap(&mut self.news),
             Part::Stream(part) => {
                 exec.session.handle(part, flags, piece, None);

@@ -118,9 +118,10 @@ impl Service {
             for (who, flags) in ready {
                 match who {
                     Ready::Exit => {
-                        // Before Linux 5.3 it stands for all children.
-                        self.execs.reap();
+                        // Before Linux 5.3 it stands for all children; the
+                        // signals are taken first, so that none is missed.
                         ended = container.has_ended();
+                        self.execs.reap();
                     }
                     Ready::Listener => self.accept(),
                     Ready::Connection(at) => self.converse(at, container),

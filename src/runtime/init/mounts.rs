@@ -105,6 +105,7 @@ impl Init<'_> {
             };
             failed(text)(error)
         };
+        check_proc(planned, None).map_err(StartError::init)?;
         let (target, existed) = self.target(planned).map_err(|error| {
             let shown = planned.target.display();
             if error.errno() == errno::ELOOP && is_ours(planned.kind) {
@@ -120,7 +121,7 @@ impl Init<'_> {
             ))
         })?;
         let target = target.as_fd();
-        check_proc(planned, target).map_err(StartError::init)?;
+        check_proc(planned, Some(target)).map_err(StartError::init)?;
         let options = &planned.options;
         let path = &planned.target;
         match planned.kind {
@@ -343,12 +344,12 @@ const IN_PROC: [&str; 11] = [
     "uptime",
 ];
 
-/// Refuses to hide `/proc` or parts of it, whatever path leads there: what
-/// is read-only and hidden in it must be the kernel's own (CVE-2019-16884,
-/// CVE-2025-52881).
+/// Refuses to hide `/proc` or parts of it, by name and, once it is known
+/// where that leads, by any path: what is read-only and hidden in it must be
+/// the kernel's own (CVE-2019-16884, CVE-2025-52881).
 fn check_proc(
     planned: &Planned,
-    target: BorrowedFd<'_>,
+    target: Option<BorrowedFd<'_>>,
 ) -> std::result::Result<(), String> {
     if planned.kind == MountKind::Proc {
         return Ok(());
@@ -361,7 +362,7 @@ fn check_proc(
             return Ok(());
         }
         Ok(_) => "it is inside /proc",
-        Err(_) if is_proc(target) => "it is inside /proc",
+        Err(_) if target.is_some_and(is_proc) => "it is inside /proc",
         Err(_) => return Ok(()),
     };
     Err(format!(
