@@ -48,6 +48,8 @@ const OVERLAY: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
 /// The kernel's bound for a path (`PATH_MAX`).
 const MAX_PATH: usize = 4096;
 const BUFFER: usize = 128 << 10;
+/// Names the refusal to change what kind of thing a name is.
+const OVERWRITE: &str = "overwrite";
 
 /// Unpacks a tar beneath `dir`, reading it to its very end.
 pub fn extract(
@@ -56,6 +58,30 @@ pub fn extract(
     mode: Mode,
 ) -> Result<Summary> {
     Extractor::new(Reader::new(tar, None), dir, mode, None).run()
+}
+
+/// How files are put into a tree that has others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Into {
+    /// The directory in the tree that names begin from: clean, relative.
+    pub prefix: Vec<u8>,
+    /// Whether a directory stays one, and what is none stays none.
+    pub keeps_kinds: bool,
+    /// Who owns what is made, instead of whom the archive names.
+    pub owner: Option<(u32, u32)>,
+}
+
+/// Unpacks a tar into a tree, beneath its directory `into.prefix`. Links
+/// that are there lead within the tree, as they do for who lives in it.
+pub fn extract_into(
+    tar: impl Read,
+    root: BorrowedFd<'_>,
+    into: Into,
+) -> Result<Summary> {
+    let reader = Reader::new(tar, None);
+    let mut extractor = Extractor::new(reader, root, Mode::Plain, None);
+    extractor.into = into;
+    extractor.run()
 }
 
 /// Unpacks a layer beneath `dir` and records its framing. A file that a
@@ -76,6 +102,7 @@ struct Extractor<'a, R> {
     root: BorrowedFd<'a>,
     mode: Mode,
     replaced: Option<BorrowedFd<'a>>,
+    into: Into,
     /// The parent of the last entry: most have the same.
     last_parent: Option<(Vec<u8>, Rc<Parent>)>,
     times: DirTimes<'a>,
@@ -107,6 +134,7 @@ impl<'a, R: Read> Extractor<'a, R> {
             root,
             mode,
             replaced,
+            into: Into::default(),
             last_parent: None,
             times: DirTimes::new(root),
             summary: Summary::default(),
@@ -134,6 +162,7 @@ impl<'a, R: Read> Extractor<'a, R> {
         }
         let clean = path::clean(&entry.name)
             .ok_or_else(|| Error::Outside { name: lossy(&entry.name) })?;
+        let clean = self.within(clean);
         if clean.len() >= MAX_PATH {
             let cause = sys::Error::new("openat2(…)", errno::ENAMETOOLONG);
             return Err(Error::file(&entry.name)(cause));
@@ -169,6 +198,20 @@ impl<'a, R: Read> Extractor<'a, R> {
             read::Kind::HardLink => self.hard_link(entry, &parent, base),
             _ => self.special(entry, &parent, base),
         }
+    }
+
+    /// Puts a clean name into the directory that names begin from.
+    fn within(&self, clean: Vec<u8>) -> Vec<u8> {
+        let prefix = &self.into.prefix;
+        match (prefix.is_empty(), clean.is_empty()) {
+            (true, _) => clean,
+            (false, true) => prefix.clone(),
+            (false, false) => [prefix, b"/".as_slice(), &clean].concat(),
+        }
+    }
+
+    fn owner(&self, entry: &Entry) -> (u32, u32) {
+        self.into.owner.unwrap_or((entry.uid, entry.gid))
     }
 
     fn root_entry(&mut self, entry: &Entry) -> Result<()> {
@@ -215,6 +258,11 @@ impl<'a, R: Read> Extractor<'a, R> {
         };
         if stat.kind == Kind::Dir && kind == read::Kind::Dir {
             return Ok(Place::KeptDir);
+        }
+        let is_dir = stat.kind == Kind::Dir;
+        if self.into.keeps_kinds && is_dir != (kind == read::Kind::Dir) {
+            let code = if is_dir { errno::EISDIR } else { errno::ENOTDIR };
+            return Err(sys::Error::new(OVERWRITE, code));
         }
         // What was remembered may lead through it.
         self.last_parent = None;
@@ -339,6 +387,7 @@ impl<'a, R: Read> Extractor<'a, R> {
         if target.is_empty() {
             return Err(outside());
         }
+        let target = self.within(target);
         let (target_parent, target_base) = path::split(&target);
         let target_base = OsStr::from_bytes(target_base);
         let from = Parent::open(self.root, target_parent).map_err(failed())?;
@@ -383,7 +432,8 @@ impl<'a, R: Read> Extractor<'a, R> {
             }
             other => other.map_err(failed())?,
         }
-        fs::chown_at(fd, base, entry.uid, entry.gid).map_err(failed())?;
+        let (uid, gid) = self.owner(entry);
+        fs::chown_at(fd, base, uid, gid).map_err(failed())?;
         if entry.kind == read::Kind::Symlink {
             self.summary.size += entry.link.len() as u64;
         } else {
@@ -401,7 +451,8 @@ impl<'a, R: Read> Extractor<'a, R> {
     fn describe(&mut self, fd: impl AsFd, entry: &Entry) -> Result<()> {
         let fd = fd.as_fd();
         let failed = || Error::file(&entry.name);
-        fs::chown(fd, entry.uid, entry.gid).map_err(failed())?;
+        let (uid, gid) = self.owner(entry);
+        fs::chown(fd, uid, gid).map_err(failed())?;
         fs::chmod(fd, entry.mode).map_err(failed())?;
         for (name, value) in attributes(entry) {
             let set = xattr::set(fd, name, value);

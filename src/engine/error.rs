@@ -52,6 +52,8 @@ pub enum Error {
     Conflict(String),
     /// Credentials are missing or refused.
     Unauthorized(String),
+    /// It may not be done here; the text says why.
+    Forbidden(String),
     /// The thing itself, or a part of it, does not exist.
     NotFound(String),
     /// A container's program cannot be found (exit code 127) or may not be
@@ -91,6 +93,7 @@ impl Error {
             | Error::Invalid(_)
             | Error::CannotExec { .. } => Kind::BadRequest,
             Error::Unauthorized(_) => Kind::Unauthorized,
+            Error::Forbidden(_) => Kind::Forbidden,
             Error::NoSuchContainer(_)
             | Error::NoSuchImage(_)
             | Error::NotFound(_) => Kind::NotFound,
@@ -128,6 +131,7 @@ impl fmt::Display for Error {
             | Error::Invalid(text)
             | Error::Conflict(text)
             | Error::Unauthorized(text)
+            | Error::Forbidden(text)
             | Error::NotFound(text)
             | Error::NotImplemented(text)
             | Error::Unavailable(text)

@@ -29,9 +29,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use container::check_log_driver;
 pub use container::{
-    Attach, AttachOptions, Condition, Connection, Container, Exit, HostChanges,
-    ListOptions, LogOptions, Logs, NextLine, RemoveOptions, Samples, Sizes,
-    StopOptions, Wait, WithVolumes,
+    Attach, AttachOptions, CommitOptions, Condition, Connection, Container,
+    Exit, HostChanges, ListOptions, LogOptions, Logs, NextLine, PutOptions,
+    RemoveOptions, Samples, Sizes, StopOptions, Top, Wait, WithVolumes,
 };
 pub use error::{Error, Kind, Result};
 pub use events::{EventQuery, EventStream, NextEvents};

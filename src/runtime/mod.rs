@@ -41,4 +41,5 @@ pub use create::{
 pub use error::{Result, StartError, StartErrorKind};
 pub use exec::{Executing, Program, Step, exec};
 pub use exit::Ended;
+pub use init::view::{open_running, with_stopped};
 pub use spec::Spec;

@@ -143,6 +143,23 @@ pub fn plan(spec: &Spec) -> Result<Plan> {
     })
 }
 
+/// Makes the plan of a look at a container that does not run.
+pub fn view_plan(spec: &Spec) -> Plan {
+    let mounts = planned_mounts(spec);
+    let mut steps: Vec<Step> =
+        mounts.iter().cloned().map(Step::OpenSource).collect();
+    steps.push(Step::CutPropagation);
+    steps.push(Step::MountRoot);
+    steps.extend(mounts.into_iter().map(Step::Mount));
+    Plan {
+        clone: Namespaces::default(),
+        pid_namespace: None,
+        steps,
+        args: Vec::new(),
+        env: Vec::new(),
+    }
+}
+
 /// Makes the plan of a further program in a running container: limits and
 /// profile are set while the host's `/proc` is still there.
 pub fn exec_plan(spec: &Spec) -> Result<Plan> {

@@ -81,6 +81,9 @@ pub struct Root {
     /// Never sync: for containers that are removed when they end. Ignored
     /// by kernels before 5.10.
     pub volatile: bool,
+    /// To be looked at only: the read-write layer is the topmost of the
+    /// others.
+    pub sealed: bool,
 }
 
 /// One mount.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::handlers::absent::{self, unbuilt};
 use super::handlers::{
-    attach, container, debug, events, exec, image, image_create, logs, metrics,
-    ping, plugin, start, stats, swarm, system, volume, wait,
+    attach, container, debug, events, exec, files, image, image_create, logs,
+    metrics, ping, plugin, start, stats, swarm, system, volume, wait,
 };
 use super::route::Access::{self, Control, Full, Read};
 use super::route::Method::{self, Delete, Get, Head, Post, Put};
@@ -39,9 +39,9 @@ pub static ROUTES: &[Line] = &[
     // Its `ps` can be asked for environments.
     get("/containers/{id*}/top", Control, "ContainerTop", unbuilt),
     get("/containers/{id*}/logs", Control, "ContainerLogs", logs::logs),
-    get("/containers/{id*}/changes", Read, "ContainerChanges", unbuilt),
+    get("/containers/{id*}/changes", Read, "ContainerChanges", files::changes),
     get("/containers/{id*}/stats", Read, "ContainerStats", stats::stats),
-    get("/containers/{id*}/export", Full, "ContainerExport", unbuilt),
+    get("/containers/{id*}/export", Full, "ContainerExport", files::export),
     post("/containers/{id*}/start", Control, "ContainerStart", start::start),
     post("/containers/{id*}/stop", Control, "ContainerStop", container::stop),
     post(
@@ -80,10 +80,16 @@ pub static ROUTES: &[Line] = &[
         "ContainerAttachWebsocket",
         attach::websocket,
     ),
-    head("/containers/{id*}/archive", Full, "ContainerArchiveInfo", unbuilt),
-    get("/containers/{id*}/archive", Full, "ContainerArchive", unbuilt),
-    put("/containers/{id*}/archive", Full, "PutContainerArchive", unbuilt),
-    post("/containers/{id*}/copy", Full, "ContainerCopy", unbuilt).until(23),
+    head(
+        "/containers/{id*}/archive",
+        Full,
+        "ContainerArchiveInfo",
+        files::stat,
+    ),
+    get("/containers/{id*}/archive", Full, "ContainerArchive", files::get),
+    put("/containers/{id*}/archive", Full, "PutContainerArchive", files::put),
+    post("/containers/{id*}/copy", Full, "ContainerCopy", files::copy)
+        .until(23),
     post("/containers/{id*}/exec", Full, "ContainerExec", exec::create),
     get(
         "/containers/{id*}/checkpoints",
@@ -122,7 +128,7 @@ pub static ROUTES: &[Line] = &[
     post("/images/{name*}/push", Full, "ImagePush", unbuilt),
     post("/images/{name*}/tag", Full, "ImageTag", unbuilt),
     delete("/images/{name*}", Full, "ImageDelete", image::remove),
-    post("/commit", Full, "ImageCommit", unbuilt),
+    post("/commit", Full, "ImageCommit", files::commit),
     post("/build", Full, "ImageBuild", unbuilt),
     post("/build/prune", Full, "BuildPrune", unbuilt),
     post("/build/cancel", Full, "BuildCancel", unbuilt),

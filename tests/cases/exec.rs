@@ -223,6 +223,43 @@ fn a_terminal_has_its_size_and_can_be_left() {
 }
 
 #[test]
+fn exec_tells_by_its_type_that_it_is_framed_since_1_42() {
+    let daemon = Daemon::with_image();
+    daemon.run("web", "sleep 1000");
+    for (minor, kind) in [(41, "raw"), (42, "multiplexed")] {
+        let body = json!({"Cmd": ["echo", "x"], "AttachStdout": true});
+        let id = daemon.exec_create("web", &body);
+        let mut wire = daemon.wire();
+        wire.write(format!(
+            "POST /v1.{minor}/exec/{id}/start HTTP/1.1\r\nHost: d\r\n\
+             Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Type: \
+             application/json\r\nContent-Length: 2\r\n\r\n{{}}"
+        ));
+        let head = wire.head();
+        let wanted = format!("application/vnd.docker.{kind}-stream");
+        assert_eq!(head.header("Content-Type"), Some(wanted.as_str()));
+        assert_eq!(wire.frames().0, "x\n");
+    }
+}
+
+#[test]
+fn exec_takes_the_size_of_its_terminal_since_1_42() {
+    let daemon = Daemon::with_image();
+    daemon.run("web", "sleep 1000");
+    for (minor, wanted) in [(41, "stty: standard input"), (42, "30 100")] {
+        let body = json!({
+            "Cmd": ["stty", "size"], "Tty": true, "AttachStdout": true,
+            "ConsoleSize": [30, 100],
+        });
+        let target = format!("/v1.{minor}/containers/web/exec");
+        let made = daemon.post_json(&target, &body).is(201).json();
+        let id = made["Id"].as_str().expect("an id");
+        let (mut wire, _) = daemon.exec_attach(id, &json!({"Tty": true}));
+        wire.until(wanted);
+    }
+}
+
+#[test]
 fn events_tell_of_create_start_and_end() {
     let daemon = Daemon::with_image();
     daemon.run("web", "sleep 1000");

@@ -2,6 +2,7 @@
 
 mod attach;
 mod client;
+mod commit;
 mod configuration;
 mod container;
 mod daemon;
@@ -13,6 +14,7 @@ mod dockerd_names;
 mod events;
 mod exec;
 mod fields;
+mod files;
 mod gate;
 mod health;
 mod http;

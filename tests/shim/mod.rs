@@ -56,6 +56,7 @@ impl Box {
             upper: dir.join("upper"),
             work: dir.join("work"),
             volatile: false,
+            sealed: false,
         };
         let mut spec = Spec::docker(id, root);
         spec.process.args =

@@ -12,11 +12,16 @@
 //! cannot block a `kill`.
 
 mod adjust;
+mod archive;
 mod attach;
+mod changes;
+mod commit;
 mod config;
 mod create;
 mod devices;
 mod exit;
+mod export;
+mod filesystem;
 mod health;
 mod host_config;
 mod index;
@@ -48,7 +53,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use adjust::HostChanges;
+pub use archive::{PutOptions, Top};
 pub use attach::{Attach, AttachOptions, Connection};
+pub use commit::CommitOptions;
 pub use host_config::{LOG_DRIVERS, check_log_driver};
 pub use index::Index;
 pub use inspect::Sizes;

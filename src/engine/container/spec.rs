@@ -30,6 +30,7 @@ impl Engine {
             upper: rootfs.upper,
             work: rootfs.work,
             volatile: host.auto_remove,
+            sealed: false,
         };
         let mut spec = Spec::docker(&record.id, root);
         spec.cgroup.parent = self.cgroup_parent(record);

@@ -43,7 +43,7 @@ impl Engine {
             "" => None,
             repo => Some(named(repo, &options.tag)?),
         };
-        let config = changed(&options.changes)?;
+        let config = changed(ContainerConfig::default(), &options.changes)?;
         let failed =
             |e: &dyn std::fmt::Display| Error::internal("import an image", e);
         let mut remote = None;
@@ -99,7 +99,10 @@ impl Engine {
 }
 
 /// Joins repository and tag; a repository may carry its tag.
-fn named(repo: &str, tag: &str) -> Result<crate::oci::Reference> {
+pub(in crate::engine) fn named(
+    repo: &str,
+    tag: &str,
+) -> Result<crate::oci::Reference> {
     let name = reference(repo)?;
     if name.digest().is_some() {
         return Err(Error::Invalid("cannot import digest reference".into()));
@@ -112,8 +115,10 @@ fn named(repo: &str, tag: &str) -> Result<crate::oci::Reference> {
 
 /// Reads changes: the instructions of a Dockerfile that only touch the
 /// configuration.
-fn changed(changes: &[String]) -> Result<ContainerConfig> {
-    let mut config = ContainerConfig::default();
+pub(in crate::engine) fn changed(
+    mut config: ContainerConfig,
+    changes: &[String],
+) -> Result<ContainerConfig> {
     let lines = changes.iter().flat_map(|text| text.lines());
     for line in lines.map(str::trim).filter(|line| !line.is_empty()) {
         let (word, rest) =
@@ -264,7 +269,7 @@ mod tests {
             "WORKDIR /srv",
         ]
         .map(String::from);
-        let config = changed(&changes).unwrap();
+        let config = changed(Default::default(), &changes).unwrap();
         assert_eq!(config.cmd, Some(vec!["sh".to_string()]));
         assert_eq!(config.env.unwrap(), ["A=1", "B=two words", "C=the rest"]);
         let ports = config.exposed_ports.unwrap();
@@ -276,7 +281,8 @@ mod tests {
     #[test]
     fn working_directories_add_up() {
         let workdir = |lines: &str| {
-            let config = changed(&[lines.to_string()]).unwrap();
+            let config =
+                changed(Default::default(), &[lines.to_string()]).unwrap();
             config.working_dir
         };
         assert_eq!(workdir("WORKDIR a/b"), "/a/b");
@@ -286,9 +292,10 @@ mod tests {
 
     #[test]
     fn other_instructions_are_refused() {
-        let error = changed(&["RUN rm -rf /".into()]).unwrap_err();
+        let error =
+            changed(Default::default(), &["RUN rm -rf /".into()]).unwrap_err();
         assert_eq!(error.to_string(), "run is not a valid change command");
-        assert!(changed(&["CMD".into()]).is_err());
+        assert!(changed(Default::default(), &["CMD".into()]).is_err());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use import::ImportOptions;
+pub(in crate::engine) use import::{changed, named};
 pub use list::ImageListOptions;
 pub use pull::{Pull, PullOptions, Pulls};
 pub use remove::Force;
@@ -98,7 +99,12 @@ impl Engine {
     }
 
     /// Publishes an image's event.
-    fn image_event(&self, image: &Image, action: &str, name: &str) {
+    pub(in crate::engine) fn image_event(
+        &self,
+        image: &Image,
+        action: &str,
+        name: &str,
+    ) {
         let id = image.id.to_string();
         self.events.publish("image", action, &id, attributes(image, name));
     }

@@ -14,6 +14,7 @@ mod nodes;
 mod place;
 mod reaper;
 mod root;
+pub mod view;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;

@@ -187,16 +187,23 @@ fn unescape(text: &str) -> PathBuf {
 fn build_overlay(root: &Root, volatile: bool) -> sys::Result<OwnedFd> {
     let builder = Builder::open(c"overlay")?;
     builder.set("source", "overlay")?;
-    for lower in &root.lower {
+    for lower in layers(root) {
         builder.set("lowerdir+", lower)?;
     }
-    builder.set("upperdir", &root.upper)?;
-    builder.set("workdir", &root.work)?;
+    if !root.sealed {
+        builder.set("upperdir", &root.upper)?;
+        builder.set("workdir", &root.work)?;
+    }
     if volatile {
         // A kernel with `lowerdir+` has it.
         builder.set_flag("volatile")?;
     }
     builder.mount(Flags::default())
+}
+
+/// The layers that are not written to, the topmost first.
+fn layers(root: &Root) -> impl Iterator<Item = &PathBuf> {
+    root.sealed.then_some(&root.upper).into_iter().chain(&root.lower)
 }
 
 /// An overlay by mount(2). All its text must fit a page, so the layers are
@@ -206,7 +213,8 @@ fn mount_with_text(
     target: &Path,
     volatile: bool,
 ) -> sys::Result<()> {
-    let shared = shared_parent(&root.lower);
+    let all: Vec<PathBuf> = layers(root).cloned().collect();
+    let shared = shared_parent(&all);
     let data = overlay_text(root, &shared, volatile);
     if data.len() >= PAGE {
         return Err(sys::Error::new(
@@ -224,7 +232,7 @@ fn mount_with_text(
 
 fn overlay_text(root: &Root, shared: &Path, volatile: bool) -> OsString {
     let mut text = b"lowerdir=".to_vec();
-    for (at, lower) in root.lower.iter().enumerate() {
+    for (at, lower) in layers(root).enumerate() {
         if at > 0 {
             text.push(b':');
         }
@@ -235,7 +243,8 @@ fn overlay_text(root: &Root, shared: &Path, volatile: bool) -> OsString {
         };
         text.extend(escaped(name));
     }
-    for (key, path) in [("upperdir", &root.upper), ("workdir", &root.work)] {
+    let written = [("upperdir", &root.upper), ("workdir", &root.work)];
+    for (key, path) in written.into_iter().filter(|_| !root.sealed) {
         text.extend(format!(",{key}=").bytes());
         text.extend(escaped(path.as_os_str()));
     }
@@ -278,6 +287,7 @@ mod tests {
             upper: "/data/c/1/upper".into(),
             work: "/data/c/1/work".into(),
             volatile: true,
+            sealed: false,
         };
         let shared = shared_parent(&root.lower);
         assert_eq!(shared, Path::new("/data/l"));

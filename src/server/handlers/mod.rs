@@ -6,6 +6,7 @@ pub mod container;
 pub mod debug;
 pub mod events;
 pub mod exec;
+pub mod files;
 pub mod image;
 pub mod image_create;
 pub mod logs;
