@@ -210,10 +210,6 @@ impl<'a, R: Read> Extractor<'a, R> {
         }
     }
 
-    fn owner(&self, entry: &Entry) -> (u32, u32) {
-        self.into.owner.unwrap_or((entry.uid, entry.gid))
-    }
-
     fn root_entry(&mut self, entry: &Entry) -> Result<()> {
         let failed = Error::file(b"/");
         if entry.kind != read::Kind::Dir {
@@ -432,7 +428,7 @@ impl<'a, R: Read> Extractor<'a, R> {
             }
             other => other.map_err(failed())?,
         }
-        let (uid, gid) = self.owner(entry);
+        let (uid, gid) = self.into.owner.unwrap_or((entry.uid, entry.gid));
         fs::chown_at(fd, base, uid, gid).map_err(failed())?;
         if entry.kind == read::Kind::Symlink {
             self.summary.size += entry.link.len() as u64;
@@ -451,7 +447,7 @@ impl<'a, R: Read> Extractor<'a, R> {
     fn describe(&mut self, fd: impl AsFd, entry: &Entry) -> Result<()> {
         let fd = fd.as_fd();
         let failed = || Error::file(&entry.name);
-        let (uid, gid) = self.owner(entry);
+        let (uid, gid) = self.into.owner.unwrap_or((entry.uid, entry.gid));
         fs::chown(fd, uid, gid).map_err(failed())?;
         fs::chmod(fd, entry.mode).map_err(failed())?;
         for (name, value) in attributes(entry) {

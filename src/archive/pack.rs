@@ -18,8 +18,8 @@ use super::read;
 use super::tree::up;
 use super::write::{self, Meta, flag};
 use super::{Error, Result};
-pub use crate::sys::fs::Stat;
-use crate::sys::fs::{self, Kind, OFlags};
+use crate::sys::fs::{self, OFlags};
+pub use crate::sys::fs::{Kind, Stat};
 use crate::sys::{errno, xattr};
 
 /// What the tree is.

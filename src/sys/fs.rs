@@ -67,13 +67,6 @@ pub struct Stat {
     pub mtime: (i64, u32),
 }
 
-impl Stat {
-    /// Tells whether it is a directory.
-    pub fn is_dir(&self) -> bool {
-        self.kind == Kind::Dir
-    }
-}
-
 /// One name of a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirEntry {

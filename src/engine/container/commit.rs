@@ -153,7 +153,9 @@ impl Engine {
             changes.into_iter().map(|(path, _)| path).collect();
         let skip = |path: &[u8], stat: &archive::pack::Stat| {
             let full = [b"/", path].concat();
-            is_place(path) || (stat.is_dir() && !changed.contains(&full))
+            is_place(path)
+                || (stat.kind == archive::pack::Kind::Dir
+                    && !changed.contains(&full))
         };
         let (reader, pipe) = io::pipe().map_err(|e| failed(&e))?;
         let writer = self.store.begin_layer().map_err(|e| failed(&e))?;
