@@ -69,6 +69,8 @@ pub struct Into {
     pub keeps_kinds: bool,
     /// Who owns what is made, instead of whom the archive names.
     pub owner: Option<(u32, u32)>,
+    /// What names begin with, and what they begin with instead.
+    pub rename: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 /// Unpacks a tar into a tree, beneath its directory `into.prefix`. Links
@@ -78,7 +80,7 @@ pub fn extract_into(
     root: BorrowedFd<'_>,
     into: Into,
 ) -> Result<Summary> {
-    let reader = Reader::new(tar, None);
+    let reader = Reader::new(tar, None).renamed(into.rename.clone());
     let mut extractor = Extractor::new(reader, root, Mode::Plain, None);
     extractor.into = into;
     extractor.run()

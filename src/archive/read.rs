@@ -77,12 +77,38 @@ pub struct Reader<'a, R> {
     /// Padding behind it.
     padding: u64,
     ended: bool,
+    /// What names begin with, and what they begin with instead.
+    rename: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+/// Puts `new` in the place of the first `old` of a name.
+fn rename(name: &mut Vec<u8>, old: &[u8], new: &[u8]) {
+    let at = match old.len() {
+        0 => Some(0),
+        length => name.windows(length).position(|part| part == old),
+    };
+    if let Some(at) = at {
+        name.splice(at..at + old.len(), new.iter().copied());
+    }
 }
 
 impl<'a, R: Read> Reader<'a, R> {
     /// Reads from `input`, which should be buffered.
     pub fn new(input: R, record: Option<&'a mut dyn Record>) -> Reader<'a, R> {
-        Reader { input, record, offset: 0, left: 0, padding: 0, ended: false }
+        Reader {
+            input,
+            record,
+            offset: 0,
+            left: 0,
+            padding: 0,
+            ended: false,
+            rename: None,
+        }
+    }
+
+    /// Gives names another beginning, targets of hard links too.
+    pub fn renamed(self, rename: Option<(Vec<u8>, Vec<u8>)>) -> Reader<'a, R> {
+        Reader { rename, ..self }
     }
 
     /// Returns the next entry; `None` at the end, when the tar was read to
@@ -116,7 +142,14 @@ impl<'a, R: Read> Reader<'a, R> {
                     if let Some(link) = long_link {
                         header.link = link;
                     }
-                    return self.entry(header, pax, at).map(Some);
+                    let mut entry = self.entry(header, pax, at)?;
+                    if let Some((old, new)) = &self.rename {
+                        rename(&mut entry.name, old, new);
+                        if entry.kind == Kind::HardLink {
+                            rename(&mut entry.link, old, new);
+                        }
+                    }
+                    return Ok(Some(entry));
                 }
             }
         }

@@ -13,7 +13,8 @@ pub struct Command {
     /// Every way to call it, in the order in which help names them: the
     /// names in a group first (`container ls`), then the short one (`ps`).
     pub paths: &'static [&'static str],
-    /// What follows the name in the usage line.
+    /// What follows the name in the usage line; what follows a line break
+    /// and a tab is another usage of it.
     pub usage: &'static str,
     /// One sentence for help.
     pub about: &'static str,

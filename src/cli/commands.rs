@@ -9,8 +9,12 @@ use super::{completion, container, help, image, system, volume};
 /// Every command.
 pub static ALL: &[&Command] = &[
     &container::attach::COMMAND,
+    &container::commit::COMMAND,
+    &container::cp::COMMAND,
     &container::create::COMMAND,
+    &container::diff::COMMAND,
     &container::exec::COMMAND,
+    &container::export::COMMAND,
     &container::inspect::COMMAND,
     &container::kill::COMMAND,
     &container::logs::COMMAND,

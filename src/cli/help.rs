@@ -11,7 +11,9 @@ static HELP: Spec = Spec::switch("help", "Print usage");
 
 /// The usage line of a command.
 pub fn usage_line(call: &Call) -> String {
-    format!("Usage:  {} {}", call.full_name(), call.command.usage)
+    let name = call.full_name();
+    let usage = call.command.usage.replace("\n\t", &format!("\n\t{name} "));
+    format!("Usage:  {name} {usage}")
 }
 
 /// The help of one command.

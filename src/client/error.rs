@@ -53,6 +53,7 @@ impl Error {
         let method = match method {
             "HEAD" => "Head",
             "POST" => "Post",
+            "PUT" => "Put",
             "DELETE" => "Delete",
             _ => "Get",
         };

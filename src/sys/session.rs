@@ -65,6 +65,11 @@ pub fn user_id() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
+/// Returns the effective group id of the calling process.
+pub fn group_id() -> u32 {
+    rustix::process::getegid().as_raw()
+}
+
 /// Sets the name that `ps` shows (PR_SET_NAME; the first 15 bytes count).
 pub fn set_name(name: &str) {
     let mut bytes = [0u8; 16];

@@ -5,6 +5,7 @@ mod client;
 mod commit;
 mod configuration;
 mod container;
+mod copying;
 mod daemon;
 mod debug;
 mod docker_1_2;

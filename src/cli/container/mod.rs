@@ -1,8 +1,12 @@
 //! Commands for containers.
 
 pub mod attach;
+pub mod commit;
+pub mod cp;
 pub mod create;
+pub mod diff;
 pub mod exec;
+pub mod export;
 pub mod inspect;
 pub mod kill;
 pub mod logs;
@@ -15,9 +19,11 @@ pub mod stop;
 pub mod update;
 pub mod wait;
 
+mod copying;
 mod detach;
 mod each;
 mod exit;
+mod output;
 mod ports;
 mod relay;
 mod settings;

@@ -98,7 +98,7 @@ impl Engine {
                 false => None,
             };
             let keeps_kinds = options.keeps_kinds;
-            let into = Into { prefix, keeps_kinds, owner };
+            let into = Into { prefix, keeps_kinds, owner, rename: None };
             let plain = archive::decompress(body).map_err(refused)?;
             extract_into(plain, root, into).map_err(refused).map(drop)
         })?;
