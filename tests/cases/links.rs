@@ -115,3 +115,59 @@ fn the_daemons_own_init_is_for_all_who_do_not_refuse_it() {
         daemon.shell(line, json!({"HostConfig": {"Init": false}}));
     assert_eq!(out, "cat\n");
 }
+
+#[test]
+fn links_are_names_of_their_containers_and_can_be_taken_away() {
+    let daemon = Daemon::with_image();
+    let bridge = json!({"HostConfig": {"NetworkMode": "bridge"}});
+    daemon.run_with("db", "sleep 1000", bridge);
+    daemon.run_with("web", "sleep 1000", linked(json!(["db:store", "db"])));
+    let names = || {
+        let list = daemon.get("/containers/json").is(200).json();
+        let rows = list.as_array().expect("a list");
+        let row = rows.iter().find(|row| row["Names"][0] == "/db");
+        row.expect("db")["Names"].clone()
+    };
+    assert_eq!(names(), json!(["/db", "/web/store", "/web/db"]));
+    daemon.delete("/containers/web/store?link=1").is(204);
+    assert_eq!(names(), json!(["/db", "/web/db"]));
+    daemon
+        .delete("/containers/web/store?link=1")
+        .refuses(404, "No such container: web/store");
+    daemon.delete("/containers/web?link=1").refuses(
+        409,
+        "Conflict, cannot remove the default link name of the container",
+    );
+    let shown = &daemon.inspect("web")["HostConfig"]["Links"];
+    assert_eq!(*shown, json!(["/db:/web/db"]));
+}
+
+#[test]
+fn a_linked_container_that_comes_back_elsewhere_is_found_again() {
+    let daemon = Daemon::with_image();
+    let bridge = || json!({"HostConfig": {"NetworkMode": "bridge"}});
+    daemon.run_with("db", "sleep 1000", bridge());
+    let line = "while :; do cat /etc/hosts; sleep 0.2; done";
+    daemon.run_with("web", line, linked(json!(["db:store"])));
+    daemon.until_logged("web", &format!("{}.2\tstore", daemon.subnet));
+    daemon.post("/containers/db/stop?t=0").is(204);
+    // Somebody else takes its address.
+    let mut taken = 0;
+    let address = |name: &str| {
+        let seen = daemon.inspect(name);
+        seen["NetworkSettings"]["IPAddress"].as_str().unwrap_or("").to_owned()
+    };
+    let first = format!("{}.2", daemon.subnet);
+    while taken < 3 {
+        taken += 1;
+        let name = format!("other{taken}");
+        daemon.run_with(&name, "sleep 1000", bridge());
+        if address(&name) == first {
+            break;
+        }
+    }
+    daemon.post("/containers/db/start").is(204);
+    let now = address("db");
+    assert!(!now.is_empty());
+    daemon.until_logged("web", &format!("{now}\tstore"));
+}

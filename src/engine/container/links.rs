@@ -3,9 +3,12 @@
 //!
 //! Kept in the record as `ID:alias`, shown as `/db:/web/alias`.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::Container;
 use super::life::{Record, Snapshot};
 use super::shared::donor;
 use crate::api::host_config::HostConfig;
@@ -119,6 +122,88 @@ impl Engine {
         }
         list
     }
+
+    /// Returns the names that links give to containers, by their ids.
+    pub(super) fn link_names(&self) -> BTreeMap<String, Vec<String>> {
+        let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for container in self.containers.all() {
+            let parent = &container.snapshot().record;
+            for Link { alias, child } in self.links(parent) {
+                let name = format!("/{}/{alias}", parent.name);
+                names.entry(child.record.id.clone()).or_default().push(name);
+            }
+        }
+        names
+    }
+
+    /// Tells the containers that are linked to this one where it is now.
+    pub(super) fn tell_linked(&self, child: &Container) {
+        let child = child.snapshot();
+        for container in self.containers.all() {
+            let parent = container.snapshot();
+            if !parent.life.has_process() {
+                continue;
+            }
+            for link in self.links(&parent.record) {
+                if link.child.record.id == child.record.id {
+                    self.edit_hosts(&parent.record, &link.alias, &child);
+                }
+            }
+        }
+    }
+
+    /// Writes the child's address into the line of a link. A failure is only
+    /// logged: the child runs.
+    fn edit_hosts(&self, parent: &Record, alias: &str, child: &Snapshot) {
+        let Some(ip) = address(child) else { return };
+        let path = self.store.container_dir(&parent.id).join("hosts");
+        let edit = || {
+            let text = fs::read_to_string(&path)?;
+            // In place: a bind mount holds on to the file.
+            fs::write(&path, relinked(&text, alias, ip))
+        };
+        if let Err(error) = edit() {
+            log::warn!("{}: {error}", path.display());
+        }
+    }
+
+    /// Takes a link away by its name, `/web/alias`.
+    pub fn unlink(&self, name: &str) -> Result<()> {
+        let path = name.trim_start_matches('/');
+        let Some((parent, alias)) = path.rsplit_once('/') else {
+            self.container(name)?;
+            return Err(Error::Conflict(
+                "Conflict, cannot remove the default link name of the \
+                 container"
+                    .into(),
+            ));
+        };
+        let missing = || Error::NoSuchContainer(name.into());
+        let container = self.container(parent).map_err(|_| missing())?;
+        let _operation = container.operate();
+        let mut record = Record::clone(&container.snapshot().record);
+        if !is_default(&record.host_config) {
+            return Err(missing());
+        }
+        let links = record.host_config.links.get_or_insert_default();
+        let count = links.len();
+        links.retain(|text| parse(text).map_or(true, |link| link.1 != alias));
+        if links.len() == count {
+            return Err(missing());
+        }
+        self.save_record(&container, record)
+    }
+}
+
+/// Changes the address in the line of a link.
+fn relinked(hosts: &str, alias: &str, ip: IpAddr) -> String {
+    let line = |line: &str| match line.split_once('\t') {
+        Some((_, names)) if names.split(' ').next() == Some(alias) => {
+            format!("{ip}\t{names}\n")
+        }
+        _ => format!("{line}\n"),
+    };
+    hosts.lines().map(line).collect()
 }
 
 /// Tells whether the network is the one whose links these are.
@@ -207,6 +292,11 @@ mod tests {
         assert_eq!(parse("db"), Ok(("db", "db")));
         assert_eq!(parse("db:store"), Ok(("db", "store")));
         assert_eq!(parse("/db:/web/store"), Ok(("/db", "store")));
+        let hosts = "10.0.0.1\tdb box\n10.0.0.2\tdbx\n::1\tdb2 db\n";
+        assert_eq!(
+            relinked(hosts, "db", "10.0.0.9".parse().unwrap()),
+            "10.0.0.9\tdb box\n10.0.0.2\tdbx\n::1\tdb2 db\n"
+        );
         let told = |text| parse(text).unwrap_err().to_string();
         assert_eq!(told("a:b:c"), "bad format for links: a:b:c");
         assert_eq!(told(""), "invalid string specified for links");

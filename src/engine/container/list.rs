@@ -66,9 +66,12 @@ impl Serialize for Listing<'_> {
         to: S,
     ) -> std::result::Result<S::Ok, S::Error> {
         let mut names = ImageNames::new();
+        let mut links = self.engine.link_names();
         let mut rows = to.serialize_seq(Some(self.found.len()))?;
         for snapshot in &self.found {
-            rows.serialize_element(&self.row(snapshot, &mut names))?;
+            rows.serialize_element(
+                &self.row(snapshot, &mut names, &mut links),
+            )?;
         }
         rows.end()
     }
@@ -156,7 +159,12 @@ impl Engine {
 }
 
 impl Listing<'_> {
-    fn row(&self, snapshot: &Snapshot, names: &mut ImageNames) -> Summary {
+    fn row(
+        &self,
+        snapshot: &Snapshot,
+        names: &mut ImageNames,
+        links: &mut BTreeMap<String, Vec<String>>,
+    ) -> Summary {
         let (record, life) = (&snapshot.record, &snapshot.life);
         let (size_rw, size_root_fs) = match self.sizes {
             // One that is just being removed does not spoil the list.
@@ -174,7 +182,10 @@ impl Listing<'_> {
             .clone();
         Summary {
             id: record.id.clone(),
-            names: vec![format!("/{}", record.name)],
+            names: [format!("/{}", record.name)]
+                .into_iter()
+                .chain(links.remove(&record.id).unwrap_or_default())
+                .collect(),
             image,
             image_id: record.image.to_string(),
             command: command(&record.path, &record.args),

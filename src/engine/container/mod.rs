@@ -69,7 +69,7 @@ pub use stats::Samples;
 pub use stop::StopOptions;
 pub use wait::{Condition, Exit, Wait};
 
-use super::{Engine, Result};
+use super::{Engine, Error, Result};
 use crate::shim::Attachment;
 use crate::store::{Sync, record};
 use crate::time::Timestamp;
@@ -195,6 +195,18 @@ impl Engine {
         }
         let id = &record.id;
         self.events.publish_at(at, "container", action, id, attributes);
+    }
+
+    /// Keeps a changed record. Called under `operation`.
+    fn save_record(&self, container: &Container, record: Record) -> Result<()> {
+        let sync = match record.host_config.auto_remove {
+            true => Sync::No,
+            false => Sync::Yes,
+        };
+        let saved = self.store.save_container(&record.id, &record, sync);
+        saved.map_err(|e| Error::internal("keep a container", e))?;
+        container.set_record(record);
+        Ok(())
     }
 
     /// Writes what a container does beside its record. A failure is only

@@ -126,7 +126,7 @@ impl Engine {
         let result = self.named_as_donor(&record).and_then(|named| {
             let launched = self.launch_program(container, &named)?;
             if named.config != record.config {
-                container.set_record(named.into_owned());
+                self.save_record(container, named.into_owned())?;
             }
             Ok(launched)
         });
@@ -152,6 +152,7 @@ impl Engine {
         // The next daemon needs it: the address is taken.
         self.save_life(container, &life);
         container.set_life(life);
+        self.tell_linked(container);
         self.container_event(&record, "start", &[]);
         Ok(monitor)
     }

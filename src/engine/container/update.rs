@@ -7,7 +7,6 @@ use super::spec::resources;
 use crate::api::host_config::HostConfig;
 use crate::engine::{Engine, Error, Result};
 use crate::runtime::cgroup::Group;
-use crate::store::Sync;
 
 impl Engine {
     /// Changes what `change` names of a container's limits and its restart
@@ -52,13 +51,7 @@ impl Engine {
                 return Err(Error::Internal(cannot(&error)));
             }
         }
-        let sync = match record.host_config.auto_remove {
-            true => Sync::No,
-            false => Sync::Yes,
-        };
-        let saved = self.store.save_container(&record.id, &record, sync);
-        saved.map_err(|e| Error::internal("keep a container", e))?;
-        container.set_record(record);
+        self.save_record(&container, record)?;
         let record = &container.snapshot().record;
         self.container_event(record, "update", &[]);
         Ok(warnings)

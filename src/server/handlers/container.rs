@@ -139,12 +139,8 @@ pub fn remove(
 ) -> Result<(), Error> {
     let query = exchange.query();
     if query.flag("link") {
-        // No container has another name than its own here.
-        engine.container(exchange.var("id"))?;
-        return Err(Error::new(
-            409,
-            "Conflict, cannot remove the default link name of the container",
-        ));
+        engine.unlink(exchange.var("id"))?;
+        return exchange.empty(204);
     }
     let options = match query.flag("force") {
         true => RemoveOptions::Force,
