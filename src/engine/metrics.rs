@@ -50,6 +50,8 @@ impl Action {
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
     actions: [Histogram; Action::ALL.len()],
+    /// Checks of health, and those of them that failed.
+    checks: [AtomicU64; 2],
 }
 
 #[derive(Debug, Default)]
@@ -68,6 +70,13 @@ impl Metrics {
         histogram.buckets[bucket].fetch_add(1, Ordering::Relaxed);
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(0);
         histogram.nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    /// Counts a check of a container's health.
+    pub(super) fn checked(&self, exit_code: i32) {
+        let [all, failed] = &self.checks;
+        all.fetch_add(1, Ordering::Relaxed);
+        failed.fetch_add(u64::from(exit_code != 0), Ordering::Relaxed);
     }
 }
 
@@ -97,6 +106,8 @@ pub struct Measures {
     pub events: u64,
     /// Those who read them.
     pub subscribers: u64,
+    /// Checks of health, and those of them that failed.
+    pub checks: [u64; 2],
     /// How long actions took.
     pub actions: Vec<Timed>,
 }
@@ -140,6 +151,11 @@ impl Engine {
             memory: self.host.memory,
             events: self.events.published(),
             subscribers: self.events.listeners() as u64,
+            checks: self
+                .metrics
+                .checks
+                .each_ref()
+                .map(|count| count.load(Ordering::Relaxed)),
             actions: Action::ALL.map(read).to_vec(),
         }
     }

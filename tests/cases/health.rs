@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::pull::pulled;
 use crate::harness::hostile::Hostile;
 use crate::harness::image::{Image, Layer, busybox_root};
-use crate::harness::{Daemon, host, until};
+use crate::harness::registry::free_port;
+use crate::harness::{Daemon, Wire, host, until};
 
 /// Nanoseconds of a hundredth of a second.
 const SHORT: i64 = 10_000_000;
@@ -47,7 +48,10 @@ impl Daemon {
 
 #[test]
 fn a_success_makes_it_healthy_and_failures_in_a_row_unhealthy() {
-    let daemon = Daemon::with_image();
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let daemon = Daemon::with(&["--metrics-addr", &address]);
+    daemon.import("busybox");
     let check = json!({"Retries": 2});
     daemon.run_checked("web", "echo seen; test ! -e /bad", check);
     let health = daemon.until_health("web", "healthy");
@@ -73,6 +77,15 @@ fn a_success_makes_it_healthy_and_failures_in_a_row_unhealthy() {
     });
     daemon.skiff(&["exec", "web", "rm", "/bad"]).ok();
     assert_eq!(daemon.until_health("web", "healthy")["FailingStreak"], 0);
+    // Who watches the daemon sees them counted.
+    let page = Wire::tcp(port).exchange("GET", "/metrics", &[], None).text();
+    let value = |name: &str| -> u64 {
+        let name = format!("engine_daemon_{name} ");
+        let line = page.lines().find_map(|line| line.strip_prefix(&name));
+        line.and_then(|n| n.parse().ok()).expect("a figure")
+    };
+    let failed = value("health_checks_failed_total");
+    assert!(failed >= 5 && value("health_checks_total") >= failed + 2);
     // Nobody takes one that has ended for healthy.
     daemon.post("/containers/web/kill").is(204);
     daemon.until_state("web", "exited");

@@ -147,6 +147,7 @@ impl Engine {
             }
             Err(error) => (-1, error.to_string()),
         };
+        self.metrics.checked(exit_code);
         let (start, end) = (start.to_string(), Timestamp::now().to_string());
         HealthCheck { start, end, exit_code, output }
     }

@@ -81,6 +81,19 @@ fn push_engine(page: &mut Page, measures: &Measures) {
         "The number of events logged",
         measures.events,
     );
+    let [checks, failed] = measures.checks;
+    page.value(
+        "engine_daemon_health_checks_failed_total",
+        "counter",
+        "The total number of failed health checks",
+        failed,
+    );
+    page.value(
+        "engine_daemon_health_checks_total",
+        "counter",
+        "The total number of health checks",
+        checks,
+    );
 }
 
 fn push_process(page: &mut Page, process: &Process) {
