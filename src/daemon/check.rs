@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::cli::DaemonOptions;
-use crate::engine::RUNTIMES;
+use crate::engine::{RUNTIMES, has_runtime};
 use crate::network::Cidr;
 use crate::server::listen::Host;
 
@@ -55,12 +55,6 @@ pub(super) fn remarks(options: &DaemonOptions) -> Vec<String> {
         said.push(
             "native.cgroupdriver=systemd has no effect: cgroups are made by \
              the daemon itself"
-                .to_owned(),
-        );
-    }
-    if options.runtimes.as_object().is_some_and(|map| !map.is_empty()) {
-        said.push(
-            "runtimes has no effect: containers are run by the daemon itself"
                 .to_owned(),
         );
     }
@@ -218,17 +212,32 @@ fn log_driver(options: &DaemonOptions) -> Result<(), String> {
 }
 
 fn runtimes(options: &DaemonOptions) -> Result<(), String> {
-    let added = |name: &str| options.runtimes.get(name).is_some();
-    if let Some(name) = RUNTIMES.iter().find(|name| added(name)) {
-        return Err(format!("runtime name '{name}' is reserved"));
+    for (name, given) in options.runtimes.as_object().into_iter().flatten() {
+        // "runc" is a second name that can be given to another.
+        let is_own = RUNTIMES.contains(&name.as_str()) && name != "runc";
+        if is_own || name.starts_with("io.containerd.") {
+            return Err(format!("runtime name '{name}' is reserved"));
+        }
+        let word = |key: &str| given[key].as_str().unwrap_or_default();
+        match (word("path"), word("runtimeType")) {
+            ("", "") => {
+                return Err(format!(
+                    "runtime '{name}': either a runtimeType or a path must be \
+                     configured"
+                ));
+            }
+            (_, "" | "io.containerd.runc.v2") => {}
+            (_, shim) => {
+                return Err(format!(
+                    "runtime '{name}': the containerd shim {shim} is not \
+                     supported: give the path of an OCI runtime"
+                ));
+            }
+        }
     }
     let name = options.default_runtime.as_str();
-    match RUNTIMES.contains(&name) {
+    match has_runtime(&super::settings::runtimes(&options.runtimes), name) {
         true => Ok(()),
-        false if added(name) => Err(format!(
-            "default runtime '{name}' cannot be used: containers are run by \
-             the daemon itself"
-        )),
         false => {
             Err(format!("specified default runtime '{name}' does not exist"))
         }
@@ -289,7 +298,11 @@ mod tests {
                 "--default-runtime=x",
                 "specified default runtime 'x' does not exist",
             ),
-            ("--add-runtime=runc=/x", "runtime name 'runc' is reserved"),
+            ("--add-runtime=skiff=/x", "runtime name 'skiff' is reserved"),
+            (
+                "--add-runtime=io.containerd.kata.v2=/x",
+                "runtime name 'io.containerd.kata.v2' is reserved",
+            ),
             (
                 "--metrics-addr=x",
                 "invalid metrics-addr: address x: missing port in address",

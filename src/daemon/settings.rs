@@ -11,8 +11,9 @@ use super::{Error, file};
 use crate::api::host_config::Ulimit;
 use crate::cli::DaemonOptions;
 use crate::cli::daemon::go_text;
-use crate::engine::{Defaults, LiveRestore, Settings};
+use crate::engine::{Defaults, LiveRestore, Runtimes, Settings};
 use crate::runtime::defaults::SHM_SIZE;
+use crate::runtime::spec::Runtime;
 use crate::{server, sys, units};
 
 /// Makes the directories that the options name.
@@ -83,6 +84,7 @@ pub(super) fn engine(options: &DaemonOptions, program: &Path) -> Settings {
         ],
         address_pools: options.default_address_pools.clone(),
         resources: options.node_generic_resources.clone(),
+        runtimes: runtimes(&options.runtimes),
         containers: Defaults {
             runtime: options.default_runtime.clone(),
             log_driver: options.log_driver.clone(),
@@ -121,6 +123,23 @@ fn bare_registry(name: &str) -> &str {
     name.strip_prefix("http://")
         .or_else(|| name.strip_prefix("https://"))
         .unwrap_or(name)
+}
+
+/// Reads the runtimes that were added.
+pub(super) fn runtimes(given: &Value) -> Runtimes {
+    let given = given.as_object().into_iter().flatten();
+    let runtime = |value: &Value| Runtime {
+        path: value["path"].as_str().unwrap_or_default().into(),
+        args: value["runtimeArgs"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|arg| arg.as_str().map(str::to_owned))
+            .collect(),
+        ..Runtime::default()
+    };
+    // One of a type alone is the built-in one under another name.
+    given.map(|(name, value)| (name.clone(), runtime(value))).collect()
 }
 
 fn ulimits(limits: &Value) -> Vec<Ulimit> {

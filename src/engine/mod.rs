@@ -39,7 +39,9 @@ pub use exec::{ExecOptions, StartedExec};
 pub use filters::Filters;
 pub use image::{Force, ImageListOptions, ImportOptions, Pull, PullOptions};
 pub use metrics::{Action, BOUNDS, Measures, Timed};
-pub use settings::{Defaults, LiveRestore, RUNTIMES, Settings};
+pub use settings::{
+    Defaults, LiveRestore, RUNTIMES, Runtimes, Settings, has_runtime,
+};
 pub use volume::AnonymousOnly;
 
 pub use crate::logs::{Entry as LogEntry, Stream as LogStream};

@@ -12,9 +12,19 @@ use super::Engine;
 use super::host::Host;
 use crate::api::host_config::Ulimit;
 use crate::registry;
+use crate::runtime::spec::Runtime;
 
-/// The names of the one runtime that there is; the first is its own.
+/// The names of the built-in runtime; the first is its own.
 pub const RUNTIMES: [&str; 3] = ["skiff", "runc", "io.containerd.runc.v2"];
+
+/// Runtimes that were added, by their names; a second name of the built-in
+/// one can be given to another.
+pub type Runtimes = BTreeMap<String, Runtime>;
+
+/// Tells whether there is a runtime of that name.
+pub fn has_runtime(added: &Runtimes, name: &str) -> bool {
+    added.contains_key(name) || RUNTIMES.contains(&name)
+}
 
 /// Whether containers go on when the daemon is asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +87,8 @@ pub struct Settings {
     pub address_pools: Value,
     /// Resources that are told of, `name=value`.
     pub resources: Vec<String>,
+    /// The runtimes beside the built-in one.
+    pub runtimes: Runtimes,
     /// What containers get that ask for nothing else.
     pub containers: Defaults,
 }

@@ -133,6 +133,10 @@ impl Engine {
             runtimes: RUNTIMES
                 .into_iter()
                 .map(|name| (name.into(), Runtime { path: "skiff".into() }))
+                .chain(settings.runtimes.iter().map(|(name, runtime)| {
+                    let path = runtime.path.display().to_string();
+                    (name.clone(), Runtime { path })
+                }))
                 .collect(),
             default_runtime: settings.containers.runtime.clone(),
             swarm: json!({

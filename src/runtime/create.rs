@@ -10,6 +10,7 @@ use super::devices;
 use super::error::{Result, StartError};
 use super::features::{self, Features};
 use super::init::{self, Orders};
+use super::oci::{self, Oci};
 use super::plan::{Plan, plan};
 use super::spec::Spec;
 use crate::sys::process::{self, Child, Namespaces, Side};
@@ -36,7 +37,8 @@ pub enum Stdio {
 #[derive(Debug)]
 pub struct Creating {
     init: Option<Running>,
-    channel: Channel,
+    /// None to another runtime's.
+    channel: Option<Channel>,
     spec_resources: super::spec::Resources,
     rules: Option<Vec<super::spec::DeviceRule>>,
     group_is_made: bool,
@@ -58,6 +60,8 @@ pub struct Running {
     pub pidfd: Option<OwnedFd>,
     /// Its cgroup.
     pub cgroup: Group,
+    /// The runtime that has made it, if it was another one.
+    pub oci: Option<Oci>,
 }
 
 /// Makes the first process of a container in new namespaces; it begins to
@@ -73,6 +77,9 @@ pub fn create_with(
     stdio: Stdio,
     features: Features,
 ) -> Result<Creating> {
+    if let Some(runtime) = &spec.runtime {
+        return oci::create(spec, runtime, stdio).map(Creating::of_another);
+    }
     let plan = plan(spec)?;
     let group = Group::at(Layout::host(), &spec.cgroup.parent, &spec.id);
     let rules = devices::rules(spec);
@@ -105,8 +112,8 @@ pub fn create_with(
     std::mem::forget(undo);
     let Child { pid, pidfd } = child;
     Ok(Creating {
-        init: Some(Running { pid, pidfd, cgroup: group }),
-        channel: ours,
+        init: Some(Running { pid, pidfd, cgroup: group, oci: None }),
+        channel: Some(ours),
         spec_resources: resources,
         rules,
         group_is_made,
@@ -119,6 +126,22 @@ pub fn create_with(
 }
 
 impl Creating {
+    /// What another runtime has made: nothing is left to do but the start.
+    fn of_another(made: oci::Made) -> Creating {
+        Creating {
+            init: Some(made.running),
+            channel: None,
+            spec_resources: super::spec::Resources::default(),
+            rules: None,
+            group_is_made: true,
+            root: None,
+            wants_console: made.console.is_some(),
+            console: made.console,
+            warnings: Vec::new(),
+            built: true,
+        }
+    }
+
     /// The process id of the init.
     pub fn pid(&self) -> i32 {
         self.init.as_ref().map_or(0, |init| init.pid)
@@ -134,8 +157,17 @@ impl Creating {
         self.init.as_ref().map(|init| &init.cgroup)
     }
 
+    /// Readable when the init has something to tell, or has ended; none
+    /// where neither can be seen.
+    pub fn news_fd(&self) -> Option<BorrowedFd<'_>> {
+        match &self.channel {
+            Some(channel) => Some(channel.as_fd()),
+            None => self.pidfd(),
+        }
+    }
+
     /// Makes the cgroup, while the init builds the root; to be called once
-    /// before waiting for [`Creating::as_fd`]. [`Creating::built`] does it
+    /// before waiting for [`Creating::news_fd`]. [`Creating::built`] does it
     /// by itself.
     pub fn make_cgroup(&mut self) -> Result<()> {
         let Some(init) = &self.init else { return Ok(()) };
@@ -144,14 +176,13 @@ impl Creating {
             let told = make_group(&init.cgroup, &self.spec_resources, rules)?;
             self.warnings.extend(told);
             self.group_is_made = true;
-            // A dead init is seen when it is asked for the root.
-            let _ = self.channel.send(&Message::Cgroup, &[]);
+            self.send(&Message::Cgroup);
         }
         Ok(())
     }
 
     /// Waits until the root is ready and nothing is left but to execute
-    /// the program. Blocks; it will not for long once [`Creating::as_fd`]
+    /// the program. Blocks; it will not for long once [`Creating::news_fd`]
     /// is readable.
     pub fn built(&mut self) -> Result<()> {
         self.make_cgroup()?;
@@ -192,8 +223,10 @@ impl Creating {
     /// Executes the program; returns once it runs.
     pub fn start(mut self) -> Result<Running> {
         self.built()?;
-        // A dead init is seen below.
-        let _ = self.channel.send(&Message::Go, &[]);
+        if let Some(oci) = self.init.as_ref().and_then(|i| i.oci.as_ref()) {
+            oci.start()?;
+        }
+        self.send(&Message::Go);
         while self.receive()?.is_some() {}
         match self.init.take() {
             Some(running) => Ok(running),
@@ -201,10 +234,18 @@ impl Creating {
         }
     }
 
+    fn send(&self, message: &Message) {
+        if let Some(channel) = &self.channel {
+            // A dead init is seen when it is heard next.
+            let _ = channel.send(message, &[]);
+        }
+    }
+
     /// Receives the next message but warnings; none is the end.
     fn receive(&mut self) -> Result<Option<(Message, Vec<OwnedFd>)>> {
         loop {
-            let received = self.channel.receive();
+            let Some(channel) = &self.channel else { return Ok(None) };
+            let received = channel.receive();
             match received.map_err(failed("read from the init"))? {
                 Received::End => return Ok(None),
                 Received::Message(Message::Failed(error), _) => {
@@ -232,13 +273,6 @@ impl Creating {
     }
 }
 
-impl AsFd for Creating {
-    /// Readable when the init has something to tell.
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.channel.as_fd()
-    }
-}
-
 impl Drop for Creating {
     fn drop(&mut self) {
         let Some(init) = self.init.take() else { return };
@@ -246,13 +280,32 @@ impl Drop for Creating {
         let _ = init.kill(9);
         let _ = process::wait(init.pid);
         // Nobody is left to tell that a directory stays.
-        let _ = init.cgroup.remove();
+        let _ = init.release();
     }
 }
 
 impl Running {
+    /// Removes the cgroup, and what another runtime keeps; its processes
+    /// have ended.
+    pub fn release(&self) -> cgroup::Result<()> {
+        match &self.oci {
+            Some(oci) => {
+                oci.release(&self.cgroup);
+                Ok(())
+            }
+            None => self.cgroup.remove(),
+        }
+    }
+
     /// Sends a signal to the first process.
     pub fn kill(&self, signal: i32) -> sys::Result<()> {
+        // The end itself is nobody else's matter.
+        if let Some(oci) = &self.oci
+            && signal != 9
+            && oci.kill(signal)
+        {
+            return Ok(());
+        }
         match &self.pidfd {
             Some(pidfd) => process::pidfd_signal(pidfd, signal),
             None => process::kill(self.pid, signal),

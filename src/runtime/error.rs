@@ -14,6 +14,10 @@ const RUNTIME: &str = "failed to create task for container: failed to create \
 /// The words behind them once it is about the container's process.
 const PROCESS: &str = "unable to start container process: ";
 
+/// The words before what another runtime says.
+const FOREIGN: &str =
+    "failed to create task for container: failed to create shim task: ";
+
 /// The same for a further program of a running container.
 const EXEC: &str = "OCI runtime exec failed: exec failed: ";
 
@@ -97,6 +101,19 @@ impl StartError {
     /// Makes the error of a configuration that makes no sense.
     pub fn runtime(detail: &str) -> StartError {
         StartError::plain(format!("{RUNTIME}{detail}: unknown"))
+    }
+
+    /// Makes the error of what another runtime says of a step.
+    pub fn foreign(step: &str, said: &str) -> StartError {
+        let kind = StartErrorKind::of(said);
+        let front = if step == "create" { FOREIGN } else { "" };
+        let more = match kind {
+            StartErrorKind::Mismatch => MISMATCH,
+            _ => "",
+        };
+        let message =
+            format!("{front}OCI runtime {step} failed: {said}: unknown{more}");
+        StartError { kind, message, detail: String::new() }
     }
 
     /// Makes the error of something that fails while the root is built.

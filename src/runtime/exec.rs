@@ -13,6 +13,7 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
 
 use super::cgroup::Group;
 use super::channel::{Channel, Message, Received};
@@ -20,6 +21,7 @@ use super::create::{self, Running, Stdio, clone_init, failed};
 use super::error::{Result, StartError};
 use super::features::{self, Features};
 use super::init::{self, Joining};
+use super::oci;
 use super::plan::exec_plan;
 use super::spec::Spec;
 use crate::sys::process::{self, Child, Namespaces, Side};
@@ -37,7 +39,16 @@ const SPACES: [(&str, Namespaces); 5] = [
 
 /// A further program that is about to run. Dropped, it is killed.
 #[derive(Debug)]
-pub struct Executing {
+pub enum Executing {
+    /// By this runtime.
+    Own(Own),
+    /// By another one.
+    Oci(Box<oci::Executing>),
+}
+
+/// One of this runtime's.
+#[derive(Debug)]
+pub struct Own {
     process: Option<Program>,
     channel: Channel,
     console: Option<OwnedFd>,
@@ -72,10 +83,15 @@ pub fn exec(
     container: &Running,
     stdio: Stdio,
 ) -> Result<Executing> {
-    begin(spec, container, stdio).map_err(StartError::of_exec)
+    if let Some(oci) = &container.oci {
+        let executing = oci.exec(spec, container, stdio).map(Box::new);
+        return executing.map(Executing::Oci);
+    }
+    let own = begin(spec, container, stdio).map_err(StartError::of_exec);
+    own.map(Executing::Own)
 }
 
-fn begin(spec: &Spec, container: &Running, stdio: Stdio) -> Result<Executing> {
+fn begin(spec: &Spec, container: &Running, stdio: Stdio) -> Result<Own> {
     let features = Features::from_env();
     let plan = exec_plan(spec)?;
     // What is cloned has this mark: nobody in the container can look into
@@ -104,7 +120,7 @@ fn begin(spec: &Spec, container: &Running, stdio: Stdio) -> Result<Executing> {
     if !features.allow(features::PIDFD) {
         pidfd = None;
     }
-    Ok(Executing {
+    Ok(Own {
         process: Some(Program { pid, pidfd }),
         channel: ours,
         console: None,
@@ -139,6 +155,31 @@ impl Executing {
     /// Takes what it has told; waits only if [`Executing::as_fd`] is not
     /// readable.
     pub fn step(&mut self) -> Step {
+        match self {
+            Executing::Own(own) => own.step(),
+            Executing::Oci(oci) => oci.step(),
+        }
+    }
+
+    /// What this host could not do of what was asked for.
+    pub fn warnings(&self) -> &[String] {
+        match self {
+            Executing::Own(own) => &own.warnings,
+            Executing::Oci(_) => &[],
+        }
+    }
+
+    /// When it is to be asked though it has told nothing.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self {
+            Executing::Own(_) => None,
+            Executing::Oci(oci) => Some(oci.deadline()),
+        }
+    }
+}
+
+impl Own {
+    fn step(&mut self) -> Step {
         let words = failed("read from the program to be");
         match self.channel.receive() {
             Err(error) => self.fail(words(error)),
@@ -167,11 +208,6 @@ impl Executing {
         }
     }
 
-    /// What this host could not do of what was asked for.
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
-    }
-
     fn fail(&mut self, error: StartError) -> Step {
         self.end();
         Step::Failed(StartError::of_exec(error))
@@ -188,11 +224,14 @@ impl Executing {
 
 impl AsFd for Executing {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.channel.as_fd()
+        match self {
+            Executing::Own(own) => own.channel.as_fd(),
+            Executing::Oci(oci) => oci.as_fd(),
+        }
     }
 }
 
-impl Drop for Executing {
+impl Drop for Own {
     fn drop(&mut self) {
         self.end();
     }

@@ -16,7 +16,7 @@
 //! [`Spec`] is the container as data; [`StartError`] carries the complete
 //! text of the API's answer. The callable side is
 //! `create(&Spec, Stdio) -> Result<Creating>`, `Creating::{pid, pidfd,
-//! as_fd, built, take_console, take_root, warnings, start}` and
+//! news_fd, built, take_console, take_root, warnings, start}` and
 //! `Running { pid, pidfd, cgroup }`.
 
 pub mod caps;
@@ -30,6 +30,7 @@ pub mod exec;
 pub mod exit;
 pub mod features;
 mod init;
+pub mod oci;
 pub mod options;
 pub mod plan;
 pub mod seccomp;

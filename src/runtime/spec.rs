@@ -64,6 +64,41 @@ pub struct Spec {
     pub filter_for: Option<Vec<String>>,
     /// Whether the program dies when the process that created it dies.
     pub die_with_parent: bool,
+    /// Another runtime that makes the container; none: this one.
+    pub runtime: Option<Runtime>,
+    /// What is told to that runtime and means nothing here.
+    pub annotations: BTreeMap<String, String>,
+    /// Programs that it runs at points of the container's life, by the
+    /// names of the specification.
+    pub hooks: BTreeMap<String, Vec<Hook>>,
+}
+
+/// An OCI runtime.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
+#[serde(default)]
+pub struct Runtime {
+    /// The program; without a slash it is looked up in PATH.
+    pub path: PathBuf,
+    /// Its first arguments.
+    pub args: Vec<String>,
+    /// A directory of the container's own for the bundle and what the
+    /// runtime keeps; made, and removed when the container has ended.
+    pub dir: PathBuf,
+}
+
+/// A program that an OCI runtime runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, FromJson)]
+#[serde(default)]
+pub struct Hook {
+    /// The program, a path of the host.
+    pub path: PathBuf,
+    /// Its arguments, its name first.
+    pub args: Vec<String>,
+    /// Its environment.
+    pub env: Vec<String>,
+    /// How long it may take, seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<i64>,
 }
 
 /// What is mounted as `/`: an overlay, made inside of the container's own

@@ -222,6 +222,10 @@ impl Execs {
             {
                 Some(until.saturating_duration_since(now))
             }
+            Stage::Starting(ref starting) => {
+                let until = starting.executing.deadline()?;
+                Some(until.saturating_duration_since(now))
+            }
             _ => None,
         });
         until.min()
@@ -235,6 +239,11 @@ impl Execs {
     ) -> Vec<(Option<u64>, Reply)> {
         let now = Instant::now();
         for exec in &mut self.list {
+            if let Stage::Starting(starting) = &exec.stage
+                && starting.executing.deadline().is_some_and(|at| now >= at)
+            {
+                self.news.extend(exec.step());
+            }
             exec.session.tidy();
             if std::mem::take(&mut exec.session.has_detached) {
                 let id = exec.state.id.clone();

@@ -133,7 +133,7 @@ impl Daemon {
     fn proceed(
         &mut self,
         service: &mut Service,
-        init: BorrowedFd<'_>,
+        init: Option<BorrowedFd<'_>>,
     ) -> Result<(), Error> {
         loop {
             match self.receiver.receive(&self.socket)? {
@@ -149,12 +149,13 @@ impl Daemon {
                     _ => {}
                 },
                 Received::Nothing => {
-                    let mut fds = [
-                        PollFd::new(&self.socket, PollFlags::IN),
-                        PollFd::from_borrowed_fd(init, PollFlags::IN),
-                    ];
+                    let mut fds =
+                        vec![PollFd::new(&self.socket, PollFlags::IN)];
+                    let init = init
+                        .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+                    fds.extend(init);
                     poll::poll(&mut fds, None).map_err(Error::System)?;
-                    if !fds[1].revents().is_empty() {
+                    if fds[1..].iter().any(|fd| !fd.revents().is_empty()) {
                         // It died; the next step tells why.
                         return Ok(());
                     }
@@ -218,7 +219,7 @@ fn make(
     // mounted volatile does not, and for the others this descriptor puts it
     // off until the end has been reported.
     let root = creating.take_root().filter(|_| !start.spec.root.volatile);
-    daemon.proceed(&mut service, creating.as_fd())?;
+    daemon.proceed(&mut service, creating.news_fd())?;
     let running = creating.start().map_err(Error::Start)?;
     let mut begun = || {
         service.state.pid = pid;
@@ -296,9 +297,9 @@ fn settle(
     saved
 }
 
-/// Removes the container's cgroup.
+/// Removes the container's cgroup, and what else is kept for it.
 fn release(running: &Running) {
-    if let Err(error) = running.cgroup.remove() {
+    if let Err(error) = running.release() {
         note(&error.to_string());
     }
 }

@@ -343,6 +343,11 @@ pub fn adopt_orphans() -> Result<()> {
     prctl(libc::PR_SET_CHILD_SUBREAPER, 1, "PR_SET_CHILD_SUBREAPER, 1")
 }
 
+/// Leaves orphans to the init again.
+pub fn leave_orphans() -> Result<()> {
+    prctl(libc::PR_SET_CHILD_SUBREAPER, 0, "PR_SET_CHILD_SUBREAPER, 0")
+}
+
 /// Becomes the leader of a new process group (setpgid(2)).
 pub fn new_group() -> Result<()> {
     // SAFETY: plain numbers.

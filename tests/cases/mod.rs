@@ -31,6 +31,7 @@ mod mounts;
 mod namespaces;
 mod narrowed;
 mod network;
+mod oci_runtime;
 mod poor_network;
 mod process;
 mod pull;

@@ -14,7 +14,7 @@ const ENOSYS: &str = "errno 38";
 /// Calls that the default profile refuses, and what they get. The kernel
 /// itself has other answers to them, also for want of a capability: most
 /// get addresses where nothing is.
-const REFUSED: [(&str, &str); 22] = [
+pub(super) const REFUSED: [(&str, &str); 22] = [
     // add_key request_key keyctl
     ("call 248 1 1 0 0 -3", EPERM),
     ("call 249 1 1 0 0", EPERM),
@@ -49,7 +49,7 @@ const REFUSED: [(&str, &str); 22] = [
 ];
 
 /// Calls that it allows, and what they give.
-const ALLOWED: [(&str, &str); 14] = [
+pub(super) const ALLOWED: [(&str, &str); 14] = [
     // umask, personality that only asks
     ("call 95 18", "ok 18"),
     ("call 135 0xffffffff", "ok 0"),
@@ -75,7 +75,11 @@ const ALLOWED: [(&str, &str); 14] = [
 
 /// Makes the calls, each in a process of its own; what each gave.
 #[track_caller]
-fn calls(daemon: &Daemon, lines: &[&str], body: Value) -> Vec<String> {
+pub(super) fn calls(
+    daemon: &Daemon,
+    lines: &[&str],
+    body: Value,
+) -> Vec<String> {
     let each = lines.iter().map(|line| format!("/probe {line} || echo died"));
     let script = each.collect::<Vec<_>>().join("\n");
     let (_, out, err) = daemon.attack(&script, body);

@@ -121,6 +121,7 @@ impl Engine {
         Host {
             cpus: self.host.cpus,
             cgroupns: settings.containers.cgroupns(&self.host),
+            runtimes: &settings.runtimes,
             cpuset: &self.host.cpuset,
         }
     }

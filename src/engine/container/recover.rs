@@ -11,7 +11,7 @@ use super::start::stop_signal;
 use super::stop::PATIENCE;
 use super::{Container, FORMAT, health};
 use crate::engine::{Engine, Error, Result};
-use crate::runtime::cgroup::Group;
+use crate::runtime::{self, cgroup::Group};
 use crate::shim::{self, Gone, Monitor};
 use crate::store::record;
 
@@ -202,7 +202,11 @@ impl Engine {
         let parent = self.cgroup_parent(&record);
         let group =
             Group::at(self.host.cgroups.clone(), &parent, &container.id);
-        if let Err(error) = group.kill_all().and_then(|()| group.remove()) {
+        let killed = group.kill_all();
+        if let Ok(Some(runtime)) = self.other_runtime(&record) {
+            runtime::oci::forget(&runtime, &container.id);
+        }
+        if let Err(error) = killed.and_then(|()| group.remove()) {
             log::error!("container {}: {error}", container.id);
         }
     }

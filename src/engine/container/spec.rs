@@ -9,11 +9,12 @@ use super::mounts::Place;
 use super::security_opt;
 use crate::api::exec::ExecConfig;
 use crate::api::host_config::{self as api, HostConfig};
-use crate::engine::{Engine, Error, Result};
+use crate::engine::{Engine, Error, RUNTIMES, Result};
 use crate::runtime::caps;
 use crate::runtime::defaults;
 use crate::runtime::spec::{
-    Mount, MountKind, Namespace, Propagation, Resources, Rlimit, Root, Spec,
+    Mount, MountKind, Namespace, Propagation, Resources, Rlimit, Root, Runtime,
+    Spec,
 };
 
 impl Engine {
@@ -34,6 +35,8 @@ impl Engine {
         };
         let mut spec = Spec::docker(&record.id, root);
         spec.cgroup.parent = self.cgroup_parent(record);
+        spec.runtime = self.other_runtime(record)?;
+        spec.annotations.clone_from(&host.annotations);
         spec.cgroup.resources = resources(host);
         spec.readonly_root = host.readonly_rootfs;
         let init = self.settings().containers.init;
@@ -91,6 +94,28 @@ impl Engine {
             die_with_parent: true,
             ..Spec::default()
         })
+    }
+
+    /// Returns the runtime that makes a container, if it is not the built-in
+    /// one.
+    pub(super) fn other_runtime(
+        &self,
+        record: &Record,
+    ) -> Result<Option<Runtime>> {
+        let name = &record.host_config.runtime;
+        let settings = self.settings();
+        match settings.runtimes.get(name) {
+            Some(runtime) if !runtime.path.as_os_str().is_empty() => {
+                let dir = self.run_dir(&record.id).join("oci");
+                Ok(Some(Runtime { dir, ..runtime.clone() }))
+            }
+            Some(_) => Ok(None),
+            None if RUNTIMES.contains(&name.as_str()) => Ok(None),
+            // It was there when the container was made.
+            None => Err(Error::Invalid(format!(
+                "unknown or invalid runtime name: {name}"
+            ))),
+        }
     }
 
     /// Returns the cgroup below which a container's own is.

@@ -288,6 +288,10 @@ impl Engine {
             endpoints: Default::default(),
             ..life
         };
+        if let Ok(Some(_)) = self.other_runtime(&snapshot.record) {
+            // Its monitor may have died in the middle.
+            self.kill_leftovers(container);
+        }
         let _ = std::fs::remove_dir_all(self.run_dir(&container.id));
         self.unmount_volumes(&snapshot.record, Timestamp::now());
         container.set_life(life.clone());

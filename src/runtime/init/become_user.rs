@@ -2,7 +2,7 @@
 //! system call filter, the working directory, the limits.
 
 use std::io::Read;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use super::execute::{self, Program};
@@ -11,7 +11,7 @@ use crate::runtime::caps::Set;
 use crate::runtime::error::{Result, StartError};
 use crate::runtime::seccomp;
 use crate::runtime::seccomp::profile::SPEC_ALLOW;
-use crate::runtime::spec::{Filter, Rlimit, Seccomp};
+use crate::runtime::spec::{Filter, Process, Rlimit, Seccomp};
 use crate::sys::credentials::{self, Capabilities, Limit};
 use crate::sys::fs::{self, Kind, OFlags};
 use crate::sys::seccomp::Instruction;
@@ -29,7 +29,9 @@ impl Init<'_> {
     /// need CAP_SETUID and CAP_SETGID, and only then are they given up.
     pub(super) fn become_user(&mut self) -> Result<Program> {
         let process = &self.spec.process;
-        let user = self.find_user()?;
+        let root = sys::mount::open_path(Path::new("/"))
+            .map_err(late("open the root"))?;
+        let user = find_user(process, root.as_fd())?;
         self.own_streams(user.uid);
         let cwd = match process.cwd.as_os_str().is_empty() {
             true => PathBuf::from("/"),
@@ -84,23 +86,6 @@ impl Init<'_> {
         program.path = execute::find(&program.args, &program.env)?;
         process::set_umask(process.umask.unwrap_or(0o022));
         Ok(program)
-    }
-
-    /// Looks the user up in the container's own files.
-    fn find_user(&self) -> Result<Lookup> {
-        let passwd = read_user_file(Path::new("/etc/passwd"));
-        let group = read_user_file(Path::new("/etc/group"));
-        let process = &self.spec.process;
-        let mut user = users::resolve(&process.user, &passwd, &group)
-            .map_err(StartError::plain)?;
-        let more = users::additional_groups(&process.group_add, &group)
-            .map_err(StartError::plain)?;
-        for gid in more {
-            if !user.groups.contains(&gid) {
-                user.groups.push(gid);
-            }
-        }
-        Ok(user)
     }
 
     /// Gives the standard streams to the user, so that it can open them
@@ -274,15 +259,28 @@ fn verify_cwd() -> Result<()> {
     }
 }
 
+/// Looks the user up in the container's own files.
+pub fn find_user(process: &Process, root: BorrowedFd<'_>) -> Result<Lookup> {
+    let passwd = read_user_file(root, Path::new("/etc/passwd"));
+    let group = read_user_file(root, Path::new("/etc/group"));
+    let mut user = users::resolve(&process.user, &passwd, &group)
+        .map_err(StartError::plain)?;
+    let more = users::additional_groups(&process.group_add, &group)
+        .map_err(StartError::plain)?;
+    for gid in more {
+        if !user.groups.contains(&gid) {
+            user.groups.push(gid);
+        }
+    }
+    Ok(user)
+}
+
 /// Reads a user file of the container; what is missing, no plain file or
 /// too long counts as empty.
-fn read_user_file(path: &Path) -> String {
-    let root = sys::mount::open_path(Path::new("/"));
+fn read_user_file(root: BorrowedFd<'_>, path: &Path) -> String {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = root.and_then(|root| {
-        let scope = sys::resolve::Scope::InRoot;
-        sys::resolve::open(root, path, flags, 0, scope)
-    });
+    let scope = sys::resolve::Scope::InRoot;
+    let file = sys::resolve::open(root, path, flags, 0, scope);
     let Ok(file) = file else { return String::new() };
     let is_plain = fs::stat(&file).is_ok_and(|s| s.kind == Kind::File);
     if !is_plain {

@@ -20,7 +20,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use self::mounts::Held;
-use super::cgroup::Group;
+use super::cgroup::{Group, Layout};
 use super::channel::{Channel, Message, Received};
 use super::create::Stdio;
 use super::error::{Result, StartError};
@@ -31,6 +31,9 @@ use super::spec::Spec;
 use crate::sys::mount::{self, Propagation, Reach};
 use crate::sys::process::Namespaces;
 use crate::sys::{self, credentials, descriptors, process};
+
+pub(super) use become_user::find_user;
+pub(super) use nodes::host_devices;
 
 /// What the init is given.
 pub struct Orders<'a> {
@@ -54,6 +57,41 @@ pub struct Orders<'a> {
 
 /// Namespaces of a running container, in the order of joining.
 pub type Joining = Vec<(OwnedFd, Namespaces)>;
+
+/// Mounts a container's root for another runtime upon a place (an overlay;
+/// a lone directory stays where it is), in a mount namespace of the calling
+/// process, which has one thread; returns a descriptor of it.
+pub fn mount_root_alone(spec: &Spec, place: &Path) -> Result<OwnedFd> {
+    process::unshare(Namespaces::MOUNT)
+        .map_err(failed("unshare mount namespace"))?;
+    let (channel, _) = Channel::pair().map_err(failed("socketpair"))?;
+    let group = Group::at(Layout::default(), "", &spec.id);
+    let plan = Plan {
+        clone: Namespaces::default(),
+        pid_namespace: None,
+        steps: Vec::new(),
+        args: Vec::new(),
+        env: Vec::new(),
+    };
+    let mut init = Init {
+        spec,
+        plan: &plan,
+        group: &group,
+        joins: false,
+        features: Features::from_env(),
+        channel,
+        root: None,
+        sources: Vec::new(),
+        pts: None,
+        console: None,
+        hidden: None,
+        proc: None,
+        joining: None,
+    };
+    init.carry_out(&Step::CutPropagation)?;
+    init.mount_root(Some(place))?;
+    init.root.ok_or_else(|| StartError::init("the root is not mounted"))
+}
 
 /// The state of the init at work.
 struct Init<'a> {
@@ -221,7 +259,7 @@ impl Init<'_> {
                 mount::set_propagation(Path::new("/"), Reach::Tree, slave)
                     .map_err(failed("error preparing rootfs"))
             }
-            Step::MountRoot => self.mount_root(),
+            Step::MountRoot => self.mount_root(None),
             Step::Hostname(name) => {
                 process::set_hostname(name).map_err(failed("sethostname"))
             }

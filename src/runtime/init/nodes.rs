@@ -109,7 +109,7 @@ impl Init<'_> {
 }
 
 /// The device nodes beneath a directory, links not followed.
-fn host_devices(top: &Path) -> Vec<Device> {
+pub fn host_devices(top: &Path) -> Vec<Device> {
     let mut dirs = vec![top.to_path_buf()];
     let mut devices = Vec::new();
     while let Some(dir) = dirs.pop() {

@@ -20,9 +20,9 @@ const LONGEST_VALUE: usize = 255;
 const PAGE: usize = 4096;
 
 impl Init<'_> {
-    /// Mounts the root upon the parent of the read-write layer, in this
-    /// namespace only.
-    pub(super) fn mount_root(&mut self) -> Result<()> {
+    /// Mounts the root upon a place, or else upon the parent of the
+    /// read-write layer; in this namespace only.
+    pub(super) fn mount_root(&mut self, place: Option<&Path>) -> Result<()> {
         let root = &self.spec.root;
         let words = "error preparing rootfs";
         if root.lower.is_empty() {
@@ -34,7 +34,7 @@ impl Init<'_> {
             self.root = Some(fd);
             return Ok(());
         }
-        let Some(target) = root.upper.parent() else {
+        let Some(target) = place.or(root.upper.parent()) else {
             return Err(StartError::init("the root has no place"));
         };
         let fd = self

@@ -8,6 +8,7 @@
 //! programs fall back to what they did before it existed.
 
 pub mod compile;
+pub mod oci;
 pub mod profile;
 pub mod table;
 

@@ -10,7 +10,7 @@ mod restart;
 
 use super::{devices, security_opt};
 use crate::api::host_config::HostConfig;
-use crate::engine::{Defaults, Error, Result};
+use crate::engine::{Defaults, Error, Result, Runtimes};
 use crate::runtime::defaults;
 
 pub use self::lacking::{check_kernel, discard};
@@ -25,6 +25,8 @@ pub struct Host<'a> {
     pub cpus: usize,
     /// The cgroup namespace that a container gets by default.
     pub cgroupns: &'a str,
+    /// The runtimes that were added.
+    pub runtimes: &'a Runtimes,
     /// The CPUs and the memory nodes that groups may have.
     pub cpuset: &'a [String; 2],
 }
@@ -102,7 +104,7 @@ pub fn complete(config: &mut HostConfig, host: Host<'_>) {
 pub fn check(config: &HostConfig, host: Host<'_>) -> Result<Vec<String>> {
     check_limits(config, host, Purpose::Create)?;
     restart::check(config)?;
-    names::check(config)?;
+    names::check(config, host)?;
     let log = &config.log_config;
     check_log_driver(&log.driver, &log.config)?;
     modes::check(config)?;
@@ -142,8 +144,9 @@ mod tests {
     use crate::api::host_config::RestartPolicy;
 
     const SETS: [String; 2] = [String::new(), String::new()];
+    const RUNTIMES: Runtimes = Runtimes::new();
     const HOST: Host<'static> =
-        Host { cpus: 2, cgroupns: "host", cpuset: &SETS };
+        Host { cpus: 2, cgroupns: "host", runtimes: &RUNTIMES, cpuset: &SETS };
 
     fn refused(config: HostConfig) -> String {
         let mut config = config;

@@ -1,13 +1,13 @@
 //! Checks of what is named: runtimes and capabilities.
 
-use super::invalid;
+use super::{Host, invalid};
 use crate::api::host_config::HostConfig;
-use crate::engine::{Error, RUNTIMES, Result, network};
+use crate::engine::{Error, Result, has_runtime, network};
 use crate::runtime::caps;
 
 /// Refuses names that nobody knows.
-pub fn check(config: &HostConfig) -> Result<()> {
-    if !RUNTIMES.contains(&config.runtime.as_str()) {
+pub fn check(config: &HostConfig, host: Host<'_>) -> Result<()> {
+    if !has_runtime(host.runtimes, &config.runtime) {
         return Err(invalid(format!(
             "unknown or invalid runtime name: {}",
             config.runtime
