@@ -205,3 +205,29 @@ fn the_ways_of_old_kernels_mount_volumes_too() {
     daemon.create("out", body("out"));
     daemon.post("/containers/out/start").is(500);
 }
+
+#[test]
+fn the_next_daemon_knows_who_has_a_volume_mounted() {
+    let mut daemon = Daemon::with_image();
+    let body = json!({"Volumes": {"/own": {}}, "HostConfig": {
+        "Binds": ["data:/d"]}});
+    let line = "echo up; while true; do sleep 1; done";
+    daemon.run_with("one", line, body);
+    daemon.until_logged("one", "up");
+    daemon.kill();
+    daemon.launch();
+    // Filled while it is mounted: the directory stays the one that it is.
+    import(&daemon, "full", &[directory("srv/"), file("srv/f", "x")], "");
+    let full = json!({"Image": "full", "Cmd": ["true"], "HostConfig": {
+        "Binds": ["data:/srv"]}});
+    daemon.create("two", full);
+    let pid = daemon.inspect("one")["State"]["Pid"].as_i64();
+    let path = format!("/proc/{}/root/d/f", pid.expect("a pid"));
+    assert!(Path::new(&path).exists(), "{path}");
+    daemon.delete("/containers/one?force=1&v=1").is(204);
+    let told = daemon.past_events("");
+    let told = told.iter().filter(|event| event["Type"] == "volume");
+    let told: Vec<&str> =
+        told.filter_map(|event| event["Action"].as_str()).collect();
+    assert_eq!(told, ["unmount", "unmount", "destroy"]);
+}
