@@ -15,6 +15,7 @@ mod dockerd_names;
 mod events;
 mod exec;
 mod fields;
+mod file_faults;
 mod files;
 mod gate;
 mod health;

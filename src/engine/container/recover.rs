@@ -188,6 +188,12 @@ impl Engine {
         for endpoint in life.endpoints.values() {
             self.reconnect(endpoint);
         }
+        // A commit held it still, perhaps, when its daemon died.
+        if life.phase == Phase::Running
+            && let Err(error) = shim::resume(&self.run_dir(&container.id))
+        {
+            log::debug!("container {}: resume: {error}", container.id);
+        }
         container.set_life(life);
         self.recover_execs(container, &state.execs);
         match self.watcher(container) {
