@@ -164,6 +164,11 @@ impl Timestamp {
         )
     }
 
+    /// Returns the date and the time of day in the host's zone.
+    pub fn civil_local(&self) -> Civil {
+        self.civil(clock::local_offset(self.seconds).0)
+    }
+
     /// Writes HTTP's form: `Sat, 21 Nov 2026 20:08:35 GMT` (RFC 9110,
     /// section 5.6.7).
     pub fn http_date(&self) -> String {

@@ -166,6 +166,25 @@ pub struct WaitError {
     pub message: String,
 }
 
+/// The answer to `POST /containers/prune`.
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
+#[serde(default, rename_all = "PascalCase")]
+#[allow(missing_docs)]
+pub struct PrunedContainers {
+    pub containers_deleted: Option<Vec<String>>,
+    /// Bytes.
+    pub space_reclaimed: u64,
+}
+
+/// The answer to `GET /containers/{id}/top`: a row for each process.
+#[derive(Clone, Debug, Default, Serialize, FromJson)]
+#[serde(default, rename_all = "PascalCase")]
+#[allow(missing_docs)]
+pub struct Top {
+    pub processes: Vec<Vec<String>>,
+    pub titles: Vec<String>,
+}
+
 /// One row of `GET /containers/json`.
 #[derive(Clone, Debug, Default, Serialize, FromJson)]
 #[serde(default, rename_all = "PascalCase")]

@@ -6,12 +6,13 @@ use super::error::{Error, Result};
 use super::query::{Filters, Query, path_segment};
 use super::{Client, LONGEST_ANSWER, Stream, decode};
 use crate::api::container::{
-    CreateRequest, CreateResponse, Summary, UpdateResponse, WaitResponse,
+    CreateRequest, CreateResponse, PrunedContainers, Summary, Top,
+    UpdateResponse, WaitResponse,
 };
 use crate::api::host_config::HostConfig;
 use crate::api::inspect;
 use crate::http::client::{Body, Response};
-use crate::json::FromJson;
+use crate::json::{FromJson, Value};
 
 /// Which containers to list.
 #[derive(Clone, Debug, Default)]
@@ -173,6 +174,38 @@ impl Client {
     /// Sends a signal, by name or number; an empty one is SIGKILL.
     pub fn kill(&mut self, id: &str, signal: &str) -> Result<()> {
         self.do_to(id, "kill", Query::new().text("signal", signal))
+    }
+
+    /// Freezes a container.
+    pub fn pause(&mut self, id: &str) -> Result<()> {
+        self.do_to(id, "pause", Query::new())
+    }
+
+    /// Lets a paused container go on.
+    pub fn unpause(&mut self, id: &str) -> Result<()> {
+        self.do_to(id, "unpause", Query::new())
+    }
+
+    /// Gives a container another name.
+    pub fn rename(&mut self, id: &str, name: &str) -> Result<()> {
+        self.do_to(id, "rename", Query::new().text("name", name))
+    }
+
+    /// Lists a container's processes as `ps` does with these options.
+    pub fn top(&mut self, id: &str, options: &str) -> Result<Top> {
+        let query = Query::new().text("ps_args", options);
+        self.container_as(id, "top", query)
+    }
+
+    /// Removes the containers that do not run.
+    pub fn prune(&mut self, filters: &Filters) -> Result<PrunedContainers> {
+        let query = Query::new().filters(filters);
+        decode(&self.bytes("POST", "/containers/prune", query, Body::Empty)?)
+    }
+
+    /// Returns what a container uses, beside what it used a moment before.
+    pub fn stats(&mut self, id: &str) -> Result<Value> {
+        self.container_as(id, "stats", Query::new().with("stream", 0))
     }
 
     /// Sets the size of a container's terminal.

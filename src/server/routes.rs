@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::handlers::absent::{self, unbuilt};
 use super::handlers::{
-    attach, container, debug, events, exec, files, image, image_create, logs,
-    metrics, ping, plugin, start, stats, swarm, system, volume, wait,
+    attach, container, debug, events, exec, files, image, image_create, life,
+    logs, metrics, ping, plugin, start, stats, swarm, system, volume, wait,
 };
 use super::route::Access::{self, Control, Full, Read};
 use super::route::Method::{self, Delete, Get, Head, Post, Put};
@@ -34,10 +34,10 @@ pub static ROUTES: &[Line] = &[
     get("/containers/json", Read, "ContainerList", container::list),
     get("/containers/ps", Read, "ContainerList", container::list),
     post("/containers/create", Full, "ContainerCreate", container::create),
-    post("/containers/prune", Full, "ContainerPrune", unbuilt),
+    post("/containers/prune", Full, "ContainerPrune", life::prune),
     get("/containers/{id*}/json", Read, "ContainerInspect", container::inspect),
     // Its `ps` can be asked for environments.
-    get("/containers/{id*}/top", Control, "ContainerTop", unbuilt),
+    get("/containers/{id*}/top", Control, "ContainerTop", life::top),
     get("/containers/{id*}/logs", Control, "ContainerLogs", logs::logs),
     get("/containers/{id*}/changes", Read, "ContainerChanges", files::changes),
     get("/containers/{id*}/stats", Read, "ContainerStats", stats::stats),
@@ -51,8 +51,13 @@ pub static ROUTES: &[Line] = &[
         container::restart,
     ),
     post("/containers/{id*}/kill", Control, "ContainerKill", container::kill),
-    post("/containers/{id*}/pause", Control, "ContainerPause", unbuilt),
-    post("/containers/{id*}/unpause", Control, "ContainerUnpause", unbuilt),
+    post("/containers/{id*}/pause", Control, "ContainerPause", life::pause),
+    post(
+        "/containers/{id*}/unpause",
+        Control,
+        "ContainerUnpause",
+        life::unpause,
+    ),
     post("/containers/{id*}/wait", Control, "ContainerWait", wait::wait),
     post(
         "/containers/{id*}/resize",
@@ -66,7 +71,7 @@ pub static ROUTES: &[Line] = &[
         "ContainerUpdate",
         container::update,
     ),
-    post("/containers/{id*}/rename", Full, "ContainerRename", unbuilt),
+    post("/containers/{id*}/rename", Full, "ContainerRename", life::rename),
     // With stdin it needs full access.
     post(
         "/containers/{id*}/attach",

@@ -215,6 +215,8 @@ pub enum Report {
     /// A client has pressed its detach keys: of an exec, or (empty) of the
     /// container itself.
     Detached(String),
+    /// Memory has run out in the container, which may go on.
+    Oom,
     /// The container has ended; its output is drained and logged.
     Exit(Exit),
     /// The monitor has released everything, or died. Nothing comes after.
@@ -236,6 +238,7 @@ impl Monitor {
             match self.receiver.receive(&self.socket) {
                 Ok(Received::Message(message)) => match message.parse() {
                     Ok(Reply::Exit { exit }) => return Report::Exit(exit),
+                    Ok(Reply::Oom) => return Report::Oom,
                     Ok(Reply::Exec { exec }) => return Report::Exec(exec),
                     Ok(Reply::Detached { exec }) => {
                         return Report::Detached(exec);

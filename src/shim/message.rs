@@ -188,6 +188,8 @@ pub(super) enum Reply {
     Exec { exec: ExecState },
     /// A client has pressed its detach keys.
     Detached { exec: String },
+    /// Memory has run out in the container.
+    Oom,
     /// What was asked for is done.
     Done,
     /// It is not, and why.
@@ -219,6 +221,7 @@ impl FromJson for Reply {
             "exit" => Reply::Exit { exit: json::field(from, "exit")? },
             "exec" => Reply::Exec { exec: json::field(from, "exec")? },
             "detached" => Reply::Detached { exec: optional(from, "exec")? },
+            "oom" => Reply::Oom,
             "done" => Reply::Done,
             "refused" => {
                 Reply::Refused { message: json::field(from, "message")? }

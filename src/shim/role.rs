@@ -19,7 +19,7 @@ use super::service::{Connection, Container, Service, answer};
 use super::session::{Kind, Session};
 use super::{Error, ROLE, note, record};
 use crate::logs::Writer;
-use crate::runtime::cgroup::{self, Layout};
+use crate::runtime::cgroup::{self, Layout, OomWatch};
 use crate::runtime::features::{self, Features};
 use crate::runtime::spec::Namespace;
 use crate::runtime::{
@@ -311,12 +311,14 @@ struct Watched {
     children: Option<Signals>,
     /// How the first process ended, once that was seen by the way.
     status: Cell<Option<i32>>,
+    oom: Option<OomWatch>,
 }
 
 impl Watched {
     fn new(running: Running) -> Result<Watched, Error> {
-        let mut watched =
-            Watched { running, children: None, status: Cell::new(None) };
+        let oom = running.cgroup.watch_oom();
+        let status = Cell::new(None);
+        let mut watched = Watched { running, children: None, status, oom };
         if !Features::from_env().allow(features::PIDFD) {
             watched.running.pidfd = None;
         }
@@ -332,6 +334,14 @@ impl Container for Watched {
     fn end_fd(&self) -> Option<BorrowedFd<'_>> {
         let pidfd = self.running.pidfd.as_ref().map(AsFd::as_fd);
         pidfd.or(self.children.as_ref().map(AsFd::as_fd))
+    }
+
+    fn oom_fd(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
+        self.oom.as_ref().map(OomWatch::poll_for)
+    }
+
+    fn has_run_out(&self) -> bool {
+        self.oom.as_ref().is_some_and(OomWatch::has_happened)
     }
 
     fn has_ended(&self) -> bool {

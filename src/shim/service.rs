@@ -36,6 +36,14 @@ pub(super) trait Container {
     /// Tells whether it has; asked when that descriptor was readable, and
     /// once before.
     fn has_ended(&self) -> bool;
+    /// What to poll for the kernel's word that memory has run out.
+    fn oom_fd(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
+        None
+    }
+    /// Tells whether it has, since it was asked last.
+    fn has_run_out(&self) -> bool {
+        false
+    }
     /// Sends a signal to the first process.
     fn signal(&self, number: i32) -> Result<(), String>;
     /// Freezes all processes.
@@ -94,6 +102,7 @@ impl Connection {
 #[derive(Clone, Copy, Debug)]
 enum Ready {
     Exit,
+    Oom,
     Listener,
     Log,
     Program(Part),
@@ -106,7 +115,7 @@ impl Service {
     pub(super) fn run(&mut self, container: &dyn Container) {
         let mut ended = container.has_ended();
         while !ended {
-            let ready = match self.wait(container.end_fd()) {
+            let ready = match self.wait(Some(container)) {
                 Ok(ready) => ready,
                 Err(error) => {
                     // Only ENOMEM and the like: pass by on the next turn.
@@ -122,6 +131,11 @@ impl Service {
                         // signals are taken first, so that none is missed.
                         ended = container.has_ended();
                         self.execs.reap();
+                    }
+                    Ready::Oom => {
+                        if container.has_run_out() {
+                            self.tell_monitors(&Reply::Oom);
+                        }
                     }
                     Ready::Listener => self.accept(),
                     Ready::Connection(at) => self.converse(at, container),
@@ -183,7 +197,7 @@ impl Service {
 
     fn wait<'a>(
         &'a mut self,
-        exit: Option<BorrowedFd<'a>>,
+        container: Option<&'a dyn Container>,
     ) -> crate::sys::Result<Vec<(Ready, PollFlags)>> {
         let mut who = Vec::with_capacity(8);
         let mut fds = Vec::with_capacity(8);
@@ -191,8 +205,11 @@ impl Service {
             who.push(ready);
             fds.push(PollFd::from_borrowed_fd(fd, flags));
         };
-        if let Some(exit) = exit {
+        if let Some(exit) = container.and_then(|c| c.end_fd()) {
             add(Ready::Exit, exit, PollFlags::IN);
+        }
+        if let Some((oom, flags)) = container.and_then(|c| c.oom_fd()) {
+            add(Ready::Oom, oom, flags);
         }
         if let Some(listener) = &self.listener
             && self.connections.len() < CONNECTIONS

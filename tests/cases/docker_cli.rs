@@ -146,6 +146,13 @@ fn a_detached_containers_life() {
         ("inspect-missing", "inspect nosuch"),
         ("logs", "logs web"),
         ("logs-tail", "logs --tail 1 -t web"),
+        ("top", "top web"),
+        ("stats", "stats --no-stream web"),
+        ("rename", "rename web web2"),
+        ("rename", "rename web2 web"),
+        ("pause", "pause web"),
+        ("ps-paused", "ps"),
+        ("unpause", "unpause web"),
         ("rm-running", "rm web"),
         ("update", "update --memory 80m --memory-swap 160m web"),
         ("restart", "restart -t 0 web"),
@@ -175,6 +182,10 @@ fn wait_create_and_start_attached() {
     both.stderr.extend_from_slice(&start.stderr);
     same_as("create-start-attach", &both, &[]);
     same_as("rm", &run(&daemon, &docker, &["rm", "cc", "ww"]), &[]);
+    let words = ["create", "--name", "cc", "busybox", "true"];
+    run(&daemon, &docker, &words).ok();
+    let words = ["container", "prune", "-f"];
+    same_as("container-prune", &run(&daemon, &docker, &words), &[]);
 }
 
 #[test]

@@ -33,6 +33,7 @@ mod namespaces;
 mod narrowed;
 mod network;
 mod oci_runtime;
+mod paused;
 mod poor_network;
 mod process;
 mod pull;

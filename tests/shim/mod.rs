@@ -170,7 +170,10 @@ fn wait(monitor: &mut Monitor) -> Exit {
         match monitor.read() {
             Report::Exit(report) => exit = Some(report),
             Report::Gone => break,
-            Report::Nothing | Report::Exec(_) | Report::Detached(_) => {}
+            Report::Nothing
+            | Report::Oom
+            | Report::Exec(_)
+            | Report::Detached(_) => {}
         }
     }
     monitor.reap();

@@ -64,6 +64,7 @@ impl Engine {
         loop {
             match monitor.read() {
                 Report::Exit(exit) => return exit,
+                Report::Oom => self.oom_told(container),
                 Report::Exec(state) => self.exec_told(&state),
                 Report::Detached(exec) => self.detached(container, &exec),
                 Report::Gone => break,
@@ -79,6 +80,16 @@ impl Engine {
         log::warn!("container {}: its monitor has died", container.id);
         self.kill_leftovers(container);
         lost(KILLED)
+    }
+
+    /// Notes that memory has run out in a container that may go on.
+    fn oom_told(&self, container: &Container) {
+        let _operation = container.operate();
+        let snapshot = container.snapshot();
+        let life = Life { oom_killed: true, ..snapshot.life.clone() };
+        self.save_life(container, &life);
+        container.set_life(life);
+        self.container_event(&snapshot.record, "oom", &[]);
     }
 
     /// Brings a container into the state after an exit, tells everybody,
@@ -111,7 +122,7 @@ impl Engine {
             },
             pid: 0,
             exit_code: exit.code,
-            oom_killed: exit.oom,
+            oom_killed: exit.oom || before.oom_killed,
             finished_at: exit.at,
             restart_count: before.restart_count + i64::from(again),
             endpoints: Default::default(),
@@ -124,7 +135,7 @@ impl Engine {
             self.save_life(container, &life);
         }
         container.set_life(life.clone());
-        if exit.oom {
+        if exit.oom && !before.oom_killed {
             self.container_event_at(exit.at, record, "oom", &[]);
         }
         let ran = match before.started_at.is_zero() {

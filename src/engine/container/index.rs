@@ -9,7 +9,11 @@ use crate::{id, names};
 
 /// The containers, under one short lock that is never held over I/O.
 #[derive(Debug, Default)]
-pub struct Index(Mutex<Maps>);
+pub struct Index {
+    maps: Mutex<Maps>,
+    /// Held by the one prune that may go on.
+    pub(super) pruning: Mutex<()>,
+}
 
 #[derive(Debug, Default)]
 struct Maps {
@@ -130,6 +134,6 @@ impl Index {
     }
 
     fn lock(&self) -> MutexGuard<'_, Maps> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.maps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

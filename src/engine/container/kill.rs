@@ -82,7 +82,12 @@ impl Engine {
         )?;
         let signal = ("signal", number.to_string());
         self.container_event(&snapshot.record, "kill", &[signal]);
-        Ok(())
+        // What is frozen can neither end nor see its signal.
+        let own = &snapshot.record.config.stop_signal;
+        match snapshot.life.phase == Phase::Paused && may_end(own, number) {
+            true => self.resume(container),
+            false => Ok(()),
+        }
     }
 }
 

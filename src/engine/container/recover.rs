@@ -172,9 +172,9 @@ impl Engine {
         let _operation = container.operate();
         let before = container.snapshot().life.clone();
         let life = Life {
-            phase: match before.phase {
-                Phase::Paused => Phase::Paused,
-                _ => Phase::Running,
+            phase: match self.is_frozen(&container.snapshot().record) {
+                true => Phase::Paused,
+                false => Phase::Running,
             },
             pid: state.pid,
             started_at: state.started_at,

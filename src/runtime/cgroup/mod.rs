@@ -5,6 +5,7 @@
 //! limits are a pure list of writes ([`v1`], [`v2`]), carried out here.
 
 pub mod layout;
+mod oom;
 pub mod usage;
 pub mod v1;
 pub mod v2;
@@ -21,6 +22,7 @@ use super::features::{self, Features};
 use super::spec::{DeviceRule, Resources};
 use crate::sys;
 pub use layout::{Kind, Layout};
+pub use oom::OomWatch;
 pub use write::Write;
 
 /// The parent of all containers that name no other.
@@ -296,6 +298,18 @@ impl Group {
         }
         let dir = self.controller_dir("freezer")?;
         write::file(&dir.join("freezer.state"), "THAWED")
+    }
+
+    /// Tells whether the processes stand still.
+    pub fn is_frozen(&self) -> bool {
+        let (path, word) = match self.v2_dir() {
+            Some(dir) => (dir.join("cgroup.freeze"), "1"),
+            None => match self.controller_dir("freezer") {
+                Ok(dir) => (dir.join("freezer.state"), "FROZEN"),
+                Err(_) => return false,
+            },
+        };
+        write::read(&path).is_ok_and(|text| text.trim() == word)
     }
 
     /// How many processes the kernel has killed for want of memory; none

@@ -9,6 +9,7 @@ pub mod exec;
 pub mod files;
 pub mod image;
 pub mod image_create;
+pub mod life;
 pub mod logs;
 pub mod metrics;
 mod parameter;
