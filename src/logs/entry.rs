@@ -31,71 +31,69 @@ impl Entry {
     }
 }
 
-/// Appends one line of the file to `out`. `line_feed` is added to the text;
-/// `attrs` is the ready JSON of the attributes, or empty.
+/// What stands behind the text in lines of one stream and one time, made
+/// once for a whole batch.
+#[derive(Debug, Default)]
+pub(super) struct Ending {
+    time: Option<Timestamp>,
+    bytes: Vec<u8>,
+}
+
+impl Ending {
+    /// Returns it for a time; `attrs` is the ready JSON of the attributes,
+    /// or empty.
+    fn at(&mut self, time: Timestamp, stream: Stream, attrs: &str) -> &[u8] {
+        if self.time != Some(time) {
+            self.time = Some(time);
+            self.bytes.clear();
+            let out = &mut self.bytes;
+            out.extend_from_slice(b"\",\"stream\":\"");
+            out.extend_from_slice(stream.name().as_bytes());
+            out.push(b'"');
+            if !attrs.is_empty() {
+                out.extend_from_slice(b",\"attrs\":");
+                out.extend_from_slice(attrs.as_bytes());
+            }
+            // Writing to memory cannot fail.
+            let _ = writeln!(out, ",\"time\":\"{time}\"}}");
+        }
+        &self.bytes
+    }
+}
+
+/// Appends one line of the file to `out`. `feed` is added to the text;
+/// `ending` belongs to lines of this stream and these attributes alone.
 pub(super) fn encode(
     out: &mut Vec<u8>,
-    stream: Stream,
+    (stream, attrs): (Stream, &str),
     time: Timestamp,
     text: &[u8],
-    ending: &str,
-    attrs: &str,
+    feed: &str,
+    ending: &mut Ending,
 ) {
     out.extend_from_slice(b"{\"log\":\"");
     escape(out, text);
-    out.extend_from_slice(ending.as_bytes());
-    out.extend_from_slice(b"\",\"stream\":\"");
-    out.extend_from_slice(stream.name().as_bytes());
-    out.push(b'"');
-    if !attrs.is_empty() {
-        out.extend_from_slice(b",\"attrs\":");
-        out.extend_from_slice(attrs.as_bytes());
-    }
-    // Writing to memory cannot fail.
-    let _ = writeln!(out, ",\"time\":\"{time}\"}}");
+    out.extend_from_slice(feed.as_bytes());
+    out.extend_from_slice(ending.at(time, stream, attrs));
 }
 
 /// Appends bytes as the inside of a JSON string, with Docker's choice of
 /// escapes; what is not UTF-8 becomes U+FFFD.
-fn escape(out: &mut Vec<u8>, text: &[u8]) {
-    for chunk in text.utf8_chunks() {
-        escape_str(out, chunk.valid());
-        if !chunk.invalid().is_empty() {
-            // One for each byte, as Go's decoder goes on byte by byte.
-            for _ in chunk.invalid() {
-                out.extend_from_slice(b"\\ufffd");
-            }
-        }
-    }
-}
-
-fn escape_str(out: &mut Vec<u8>, text: &str) {
-    let bytes = text.as_bytes();
-    let mut plain = 0;
-    let mut at = 0;
-    while at < bytes.len() {
-        let byte = bytes[at];
-        // U+2028 and U+2029 are line ends to JavaScript: E2 80 A8, E2 80 A9.
-        let separator = byte == 0xe2
-            && bytes[at..].starts_with(&[0xe2, 0x80])
-            && matches!(bytes.get(at + 2), Some(0xa8 | 0xa9));
-        let special =
-            byte < 0x20 || matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&');
-        if !special && !separator {
-            at += 1;
-            continue;
-        }
-        out.extend_from_slice(&bytes[plain..at]);
-        let mut width = 1;
+fn escape(out: &mut Vec<u8>, mut text: &[u8]) {
+    loop {
+        let (plain, rest) = text.split_at(plain_start(text));
+        out.extend_from_slice(plain);
+        let Some((&byte, after)) = rest.split_first() else { return };
+        text = after;
         match byte {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
-            0xe2 => {
-                width = 3;
-                let last = if bytes[at + 2] == 0xa8 { b'8' } else { b'9' };
-                out.extend_from_slice(b"\\u202");
-                out.push(last);
+            0x80.. => {
+                let end = rest.iter().position(u8::is_ascii);
+                let (foreign, after) = rest.split_at(end.unwrap_or(rest.len()));
+                escape_foreign(out, foreign);
+                text = after;
             }
             _ => {
                 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -104,10 +102,66 @@ fn escape_str(out: &mut Vec<u8>, text: &str) {
                 out.push(HEX[usize::from(byte & 15)]);
             }
         }
-        at += width;
-        plain = at;
     }
-    out.extend_from_slice(&bytes[plain..]);
+}
+
+/// Appends bytes beyond ASCII.
+fn escape_foreign(out: &mut Vec<u8>, bytes: &[u8]) {
+    for chunk in bytes.utf8_chunks() {
+        // These two are line ends to JavaScript.
+        for c in chunk.valid().chars() {
+            match c {
+                '\u{2028}' => out.extend_from_slice(b"\\u2028"),
+                '\u{2029}' => out.extend_from_slice(b"\\u2029"),
+                c => {
+                    out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes())
+                }
+            }
+        }
+        // One for each byte, as Go's decoder goes on byte by byte.
+        for _ in chunk.invalid() {
+            out.extend_from_slice(b"\\ufffd");
+        }
+    }
+}
+
+/// Returns how many bytes at the start stand for themselves in JSON; looks
+/// at eight of them at once.
+fn plain_start(text: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = ONES << 7;
+    // The lowest marked byte is always right, those above it may not be.
+    let zero = |x: u64| x.wrapping_sub(ONES) & !x;
+    let is = |x: u64, byte: u8| zero(x ^ (ONES * u64::from(byte)));
+    let mut at = 0;
+    let mut rest = text;
+    loop {
+        let (word, len) = match rest.first_chunk::<8>() {
+            Some(chunk) => (u64::from_le_bytes(*chunk), 8),
+            None => {
+                let mut last = [b' '; 8];
+                last[..rest.len()].copy_from_slice(rest);
+                (u64::from_le_bytes(last), rest.len())
+            }
+        };
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let marked = (word
+            | control
+            | is(word, b'"')
+            | is(word, b'\\')
+            | is(word, b'&')
+            // `<` and `>` differ in this one bit.
+            | is(word | (ONES * 2), b'>'))
+            & HIGHS;
+        if marked != 0 {
+            return at + (marked.trailing_zeros() / 8) as usize;
+        }
+        at += len;
+        if len < 8 {
+            return at;
+        }
+        rest = &rest[8..];
+    }
 }
 
 /// Reads one line of the file, without its line feed. `None` if it is not
@@ -140,7 +194,8 @@ mod tests {
     fn encoded(text: &[u8], ending: &str) -> String {
         let mut out = Vec::new();
         let time = Timestamp::from_unix(1_700_000_000, 120_000_000);
-        encode(&mut out, Stream::Stdout, time, text, ending, "");
+        let whose = (Stream::Stdout, "");
+        encode(&mut out, whose, time, text, ending, &mut Ending::default());
         String::from_utf8(out).unwrap()
     }
 
@@ -167,6 +222,21 @@ mod tests {
     }
 
     #[test]
+    fn plain_bytes_are_found_wherever_they_end() {
+        for byte in 0..=255u8 {
+            let plain =
+                matches!(byte, 0x20..0x80) && !b"\"\\<>&".contains(&byte);
+            for before in 0..20 {
+                let mut text = vec![b'x'; before];
+                text.push(byte);
+                text.extend_from_slice(b"yy\x01");
+                let wanted = if plain { before + 3 } else { before };
+                assert_eq!(plain_start(&text), wanted, "{byte} {before}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_written_is_read_back() {
         let text = "tab\t quote\" é \u{2028} <x>\r".as_bytes();
         let line = encoded(text, "\\n");
@@ -189,7 +259,8 @@ mod tests {
     fn attributes_stand_before_the_time() {
         let mut out = Vec::new();
         let time = Timestamp::from_unix(0, 0);
-        encode(&mut out, Stream::Stderr, time, b"x", "", "{\"a\":\"b\"}");
+        let whose = (Stream::Stderr, "{\"a\":\"b\"}");
+        encode(&mut out, whose, time, b"x", "", &mut Ending::default());
         let text = String::from_utf8(out.clone()).unwrap();
         assert_eq!(
             text,

@@ -1,6 +1,7 @@
 //! Cuts a stream of bytes into lines, and lines that are too long into
 //! parts, as Docker's copier does.
 
+use crate::sys::memory;
 use crate::time::Timestamp;
 
 /// The most bytes of one part (Docker's copier has a buffer of this size).
@@ -35,7 +36,7 @@ impl Lines {
         while !bytes.is_empty() {
             let room = PART_LIMIT - self.held.len();
             let window = &bytes[..bytes.len().min(room)];
-            let Some(end) = window.iter().position(|b| *b == b'\n') else {
+            let Some(end) = memory::find_byte(window, b'\n') else {
                 let (taken, rest) = bytes.split_at(window.len());
                 bytes = rest;
                 if taken.len() < room {

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::Child;
 use std::time::Duration;
 
+use super::entry::Ending;
 use super::lines::{Lines, Piece};
 use super::remote::Sender;
 use super::{Config, Driver, Error, Stream, compress, entry, numbered, packed};
@@ -17,6 +18,9 @@ use crate::time::Timestamp;
 
 /// How often it is looked whether compressing is over, at least.
 const COMPRESSING: Duration = Duration::from_secs(1);
+
+/// Bytes of a batch from which more of its size are expected.
+const BUSY: usize = 16 * 1024;
 
 /// The writing end of a container's log. Only one may exist for a file.
 #[derive(Debug)]
@@ -31,6 +35,8 @@ pub struct Writer {
     /// Ready JSON of the attributes, or empty.
     attrs: String,
     dropped: u64,
+    /// A buffer for the next batch.
+    spare: Vec<u8>,
     /// The service that gets the lines too.
     remote: Option<Sender>,
     /// Compresses rotated files.
@@ -54,6 +60,7 @@ impl Writer {
             stderr: Lines::default(),
             attrs,
             dropped: 0,
+            spare: Vec::new(),
             remote: config.remote.as_ref().map(Sender::new),
             compressor: None,
         };
@@ -72,7 +79,8 @@ impl Writer {
         if !keeps && self.remote.is_none() {
             return;
         }
-        let mut batch = Batch::new(stream, &self.attrs);
+        let spare = std::mem::take(&mut self.spare);
+        let mut batch = Batch::new(stream, &self.attrs, spare);
         let lines = match stream {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
@@ -86,13 +94,14 @@ impl Writer {
                 batch.add(piece);
             }
         });
-        self.settle(batch.bytes, batch.lines);
-    }
-
-    /// Writes and sends what is ready.
-    fn settle(&mut self, bytes: Vec<u8>, lines: u64) {
-        self.append(&bytes, lines);
+        let Batch { bytes: mut batch, lines, .. } = batch;
+        self.append(&batch, lines);
         self.tick();
+        // Who writes much writes on: its buffer stays for the next time.
+        if bytes.len() >= BUSY {
+            batch.clear();
+            self.spare = batch;
+        }
     }
 
     /// Goes on with what is done beside: to be called when
@@ -122,7 +131,7 @@ impl Writer {
 
     /// Ends a stream: an unfinished line is written as it is.
     pub fn finish(&mut self, stream: Stream, now: Timestamp) {
-        let mut batch = Batch::new(stream, &self.attrs);
+        let mut batch = Batch::new(stream, &self.attrs, Vec::new());
         let lines = match stream {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
@@ -137,7 +146,9 @@ impl Writer {
                 batch.add(piece);
             }
         });
-        self.settle(batch.bytes, batch.lines);
+        let Batch { bytes, lines, .. } = batch;
+        self.append(&bytes, lines);
+        self.tick();
     }
 
     /// Ends both streams and closes the file; what is fed later is lost.
@@ -319,22 +330,24 @@ fn append(file: &mut File, bytes: &[u8]) -> usize {
 struct Batch<'a> {
     stream: Stream,
     attrs: &'a str,
+    ending: Ending,
     bytes: Vec<u8>,
     lines: u64,
 }
 
 impl<'a> Batch<'a> {
-    fn new(stream: Stream, attrs: &'a str) -> Batch<'a> {
-        Batch { stream, attrs, bytes: Vec::new(), lines: 0 }
+    fn new(stream: Stream, attrs: &'a str, bytes: Vec<u8>) -> Batch<'a> {
+        Batch { stream, attrs, ending: Ending::default(), bytes, lines: 0 }
     }
 
     fn add(&mut self, piece: Piece<'_>) {
-        let (text, time, ending) = match piece {
+        let (text, time, feed) = match piece {
             Piece::Line(text, time) => (text, time, "\\n"),
             Piece::Part(text, time) => (text, time, ""),
         };
-        let out = &mut self.bytes;
-        entry::encode(out, self.stream, time, text, ending, self.attrs);
+        let whose = (self.stream, self.attrs);
+        let (out, ending) = (&mut self.bytes, &mut self.ending);
+        entry::encode(out, whose, time, text, feed, ending);
         self.lines += 1;
     }
 }

@@ -244,6 +244,14 @@ fn load_bias() -> usize {
     own.map_or(0, |h| headers.as_ptr() as usize - h.p_vaddr as usize)
 }
 
+/// Finds a byte, at the C library's speed (`memchr(3)`).
+pub fn find_byte(bytes: &[u8], byte: u8) -> Option<usize> {
+    let start = bytes.as_ptr();
+    // SAFETY: `bytes` can be read for its whole length.
+    let found = unsafe { libc::memchr(start.cast(), byte.into(), bytes.len()) };
+    (!found.is_null()).then(|| found as usize - start as usize)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
