@@ -234,6 +234,27 @@ fn the_end_of_a_container_is_no_failure_of_its_check() {
 }
 
 #[test]
+fn a_paused_container_is_not_checked() {
+    let daemon = Daemon::with_image();
+    let check = json!({"Retries": 1, "Timeout": SHORT * 20});
+    daemon.run_checked("web", "true", check);
+    daemon.until_health("web", "healthy");
+    daemon.post("/containers/web/pause").is(204);
+    // What the pause froze is given up.
+    until("no check under way", || {
+        daemon.inspect("web")["ExecIDs"].is_null().then_some(())
+    });
+    let before = daemon.health("web")["Log"].clone();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert_eq!(daemon.health("web")["Log"], before);
+    daemon.post("/containers/web/unpause").is(204);
+    until("the next check", || {
+        (daemon.health("web")["Log"] != before).then_some(())
+    });
+    assert_eq!(daemon.health("web")["Status"], "healthy");
+}
+
+#[test]
 fn an_images_check_is_completed_or_turned_off() {
     let daemon = Daemon::start();
     let hostile = Hostile::start();
