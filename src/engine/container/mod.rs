@@ -203,10 +203,7 @@ impl Engine {
 
     /// Keeps a changed record. Called under `operation`.
     fn save_record(&self, container: &Container, record: Record) -> Result<()> {
-        let sync = match record.host_config.auto_remove {
-            true => Sync::No,
-            false => Sync::Yes,
-        };
+        let sync = create::sync_of(&record.host_config);
         let saved = self.store.save_container(&record.id, &record, sync);
         saved.map_err(|e| Error::internal("keep a container", e))?;
         container.set_record(record);
