@@ -66,7 +66,8 @@ pub(super) fn remarks(options: &DaemonOptions) -> Vec<String> {
         );
     }
     let features = options.features.as_object().into_iter().flatten();
-    said.extend(features.map(|(name, _)| {
+    let unknown = features.filter(|(name, _)| *name != "cdi");
+    said.extend(unknown.map(|(name, _)| {
         format!("the feature {name} has no effect: it is not known")
     }));
     let proxies =

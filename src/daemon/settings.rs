@@ -83,6 +83,10 @@ pub(super) fn engine(options: &DaemonOptions, program: &Path) -> Settings {
             options.no_proxy.clone(),
         ],
         address_pools: options.default_address_pools.clone(),
+        cdi_dirs: match options.features["cdi"] == Value::Bool(false) {
+            true => Vec::new(),
+            false => options.cdi_spec_dirs.iter().map(PathBuf::from).collect(),
+        },
         resources: options.node_generic_resources.clone(),
         runtimes: runtimes(&options.runtimes),
         containers: Defaults {

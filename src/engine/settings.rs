@@ -85,6 +85,8 @@ pub struct Settings {
     pub proxies: [String; 3],
     /// Where networks would get their addresses, as it is told.
     pub address_pools: Value,
+    /// Where files say what CDI's devices are; the last wins.
+    pub cdi_dirs: Vec<PathBuf>,
     /// Resources that are told of, `name=value`.
     pub resources: Vec<String>,
     /// The runtimes beside the built-in one.

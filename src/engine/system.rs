@@ -153,7 +153,11 @@ impl Engine {
             runc_commit: commit(),
             init_commit: commit(),
             security_options: self.security_options(&settings),
-            cdi_spec_dirs: Vec::new(),
+            cdi_spec_dirs: settings
+                .cdi_dirs
+                .iter()
+                .map(|dir| dir.display().to_string())
+                .collect(),
             default_address_pools: pools(&settings.address_pools),
             warnings: self.warnings(ipv4_forwarding),
             ..Info::default()

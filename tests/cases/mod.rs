@@ -1,6 +1,7 @@
 //! The cases, a file for each thing that they are about.
 
 mod attach;
+mod cdi;
 mod client;
 mod commit;
 mod configuration;

@@ -49,7 +49,6 @@ pub const SETTINGS: &[Setting] = &[
     ),
     text("bip6", IPV6),
     text("bridge-accept-fwmark", RULES),
-    list("cdi-spec-dir", "cdi-spec-dirs", "CDI devices are not supported"),
     text("containerd", CONTAINERD),
     text("containerd-namespace", CONTAINERD).default("\"moby\""),
     text("containerd-plugins-namespace", CONTAINERD)

@@ -89,6 +89,8 @@ pub struct DaemonOptions {
     pub seccomp_profile: String,
     /// Where networks get their addresses: `base` and `size` each.
     pub default_address_pools: Value,
+    /// Where files say what CDI's devices are.
+    pub cdi_spec_dirs: Vec<String>,
     /// Options of the runtime, as `name=value`.
     pub exec_opts: Vec<String>,
     /// What is turned on or off, by name.
@@ -166,6 +168,9 @@ impl Default for DaemonOptions {
             no_new_privileges: false,
             seccomp_profile: "builtin".to_owned(),
             default_address_pools: Value::Null,
+            cdi_spec_dirs: ["/etc/cdi", "/var/run/cdi"]
+                .map(str::to_owned)
+                .to_vec(),
             exec_opts: Vec::new(),
             features: Value::Null,
             node_generic_resources: Vec::new(),

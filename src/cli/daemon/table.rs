@@ -271,6 +271,10 @@ pub const SETTINGS: &[Setting] = &[
     )
     .key("default-address-pools")
     .sets(|o, v| o.default_address_pools = v.clone()),
+    Setting::new("cdi-spec-dir", Kind::List, "CDI specification directories")
+        .key("cdi-spec-dirs")
+        .default("/etc/cdi,/var/run/cdi")
+        .sets(|o, v| o.cdi_spec_dirs = list(v)),
     Setting::new("exec-opt", Kind::List, "Runtime execution options")
         .key("exec-opts")
         .sets(|o, v| o.exec_opts = list(v)),

@@ -28,23 +28,28 @@ pub fn check(host: &HostConfig) -> Result<()> {
 /// Gives a container the devices that it asks for.
 pub fn add(spec: &mut Spec, host: &HostConfig) -> Result<()> {
     for wanted in host.devices.iter().flatten() {
-        let path = Path::new(&wanted.path_on_host);
-        let target = match wanted.path_in_container.as_str() {
-            "" => path,
-            target => Path::new(target),
-        };
-        let access = access(wanted)?;
-        add_path(spec, path, target, access, DEPTH).map_err(|e| {
-            Error::Invalid(format!(
-                "error gathering device information while adding custom \
-                 device \"{}\": {e}",
-                wanted.path_on_host
-            ))
-        })?;
+        add_one(spec, wanted)?;
     }
     let texts = host.device_cgroup_rules.iter().flatten();
     spec.device_rules.extend(texts.filter_map(|text| rules(text)).flatten());
     throttle(spec, host)
+}
+
+/// Gives a container one device, or a directory of them.
+pub fn add_one(spec: &mut Spec, wanted: &DeviceMapping) -> Result<()> {
+    let path = Path::new(&wanted.path_on_host);
+    let target = match wanted.path_in_container.as_str() {
+        "" => path,
+        target => Path::new(target),
+    };
+    let access = access(wanted)?;
+    add_path(spec, path, target, access, DEPTH).map_err(|e| {
+        Error::Invalid(format!(
+            "error gathering device information while adding custom device \
+             \"{}\": {e}",
+            wanted.path_on_host
+        ))
+    })
 }
 
 /// Bounds the use of devices, where that is asked for.

@@ -14,6 +14,7 @@
 mod adjust;
 mod archive;
 mod attach;
+mod cdi;
 mod changes;
 mod commit;
 mod config;

@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::devices;
 use super::life::Record;
 use super::mounts::Place;
 use super::security_opt;
+use super::{cdi, devices};
 use crate::api::exec::ExecConfig;
 use crate::api::host_config::{self as api, HostConfig};
 use crate::engine::{Engine, Error, RUNTIMES, Result};
@@ -52,6 +52,7 @@ impl Engine {
         spec.set_shm_size(u64::try_from(host.shm_size).unwrap_or_default());
         add_mounts(&mut spec, record, files, self.places(record));
         devices::add(&mut spec, host)?;
+        cdi::add(&mut spec, host, &self.settings().cdi_dirs)?;
         Ok(spec)
     }
 

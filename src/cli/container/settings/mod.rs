@@ -2,6 +2,7 @@
 //! the request that is made of them.
 
 pub(super) mod environment;
+mod gpus;
 mod limit_flags;
 mod mounts;
 mod network;
@@ -57,6 +58,7 @@ pub struct Settings {
     networks: Vec<network::Wanted>,
     own_endpoint: network::Wanted,
     devices: Vec<String>,
+    gpus: Vec<String>,
     security_opts: Vec<String>,
     storage_opts: Vec<String>,
     log_opts: Vec<String>,

@@ -1,7 +1,7 @@
 //! From what was typed to the request that creates the container.
 
 use super::network::{self, Wanted};
-use super::{Settings, environment, mounts, ports, resources, security};
+use super::{Settings, environment, gpus, mounts, ports, resources, security};
 use crate::api::container::{CreateRequest, NetworkingConfig};
 use crate::api::host_config::{HostConfig, RestartPolicy, Ulimit};
 use crate::api::network::EndpointSettings;
@@ -58,8 +58,11 @@ pub fn build(
         host.cap_add.unwrap_or_default(),
         host.cap_drop.unwrap_or_default(),
     );
-    let devices = typed.devices.iter().map(|word| resources::device(word));
+    let (named, devices): (Vec<_>, Vec<_>) =
+        typed.devices.into_iter().partition(|word| gpus::is_qualified(word));
+    let devices = devices.iter().map(|word| resources::device(word));
     host.devices = Some(devices.collect::<Result<_, _>>()?);
+    host.device_requests = gpus::requests(&typed.gpus, named)?;
     if let Some(n) = typed.swappiness
         && n != -1
         && !(0..=100).contains(&n)

@@ -32,6 +32,12 @@ pub const FLAGS: &[Flag<Settings>] = &[
         |t: &mut S, word| append(&mut t.host.device_cgroup_rules, word),
     ),
     Flag::list(
+        "gpus",
+        "gpu-request",
+        "GPU devices to add to the container ('all' to pass all GPUs)",
+        |t: &mut S, word| push(&mut t.gpus, word),
+    ),
+    Flag::list(
         "device-read-bps",
         "list",
         "Limit read rate (bytes per second) from a device",
