@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::config;
@@ -185,23 +186,46 @@ impl Engine {
         NewLayer::commit(layer).map(Some).map_err(|e| failed(&e))
     }
 
-    /// Pauses a container until the returned guard is dropped.
+    /// Pauses a container until the returned guard is dropped. A mark tells
+    /// the next daemon, should this one die, that no client has paused it.
     fn stand_still(&self, record: &Record) -> Result<impl Drop> {
-        struct Paused(std::path::PathBuf);
+        struct Paused(PathBuf);
         impl Drop for Paused {
             fn drop(&mut self) {
-                if let Err(error) = shim::resume(&self.0) {
+                if let Err(error) = go_on(&self.0) {
                     log::error!("a container stays paused: {error}");
                 }
             }
         }
         let run_dir = self.run_dir(&record.id);
-        match shim::pause(&run_dir) {
+        let failed = |e: &dyn std::fmt::Display| Error::internal("pause", e);
+        File::create(run_dir.join(HELD)).map_err(|e| failed(&e))?;
+        let held = Paused(run_dir);
+        match shim::pause(&held.0) {
             // It ends just now.
-            Ok(()) | Err(shim::Error::Gone) => Ok(Paused(run_dir)),
-            Err(error) => Err(Error::internal("pause", error)),
+            Ok(()) | Err(shim::Error::Gone) => Ok(held),
+            Err(error) => Err(failed(&error)),
         }
     }
+}
+
+/// The mark in its run directory of a container that a commit holds still.
+const HELD: &str = "held";
+
+/// Lets a container go on that a commit of this daemon, or of one that has
+/// died, holds still; one that is not held is left alone.
+pub(super) fn go_on(run_dir: &Path) -> std::result::Result<(), shim::Error> {
+    let mark = run_dir.join(HELD);
+    if !mark.exists() {
+        return Ok(());
+    }
+    match shim::resume(run_dir) {
+        Ok(()) | Err(shim::Error::Gone) => {}
+        Err(error) => return Err(error),
+    }
+    // It goes with the directory otherwise.
+    let _ = std::fs::remove_file(mark);
+    Ok(())
 }
 
 /// The configuration of the image: what the client says and the changes,

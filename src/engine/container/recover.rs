@@ -9,7 +9,7 @@ use super::life::{EndedBy, Life, Phase, Record};
 use super::policy::{self, Ended};
 use super::start::stop_signal;
 use super::stop::PATIENCE;
-use super::{Container, FORMAT, health};
+use super::{Container, FORMAT, commit, health};
 use crate::engine::{Engine, Error, Result};
 use crate::runtime::{self, cgroup::Group};
 use crate::shim::{self, Gone, Monitor};
@@ -171,6 +171,10 @@ impl Engine {
     ) {
         let _operation = container.operate();
         let before = container.snapshot().life.clone();
+        // A commit held it still, perhaps, when its daemon died.
+        if let Err(error) = commit::go_on(&self.run_dir(&container.id)) {
+            log::error!("container {}: resume: {error}", container.id);
+        }
         let life = Life {
             phase: match self.is_frozen(&container.snapshot().record) {
                 true => Phase::Paused,
@@ -187,12 +191,6 @@ impl Engine {
         };
         for endpoint in life.endpoints.values() {
             self.reconnect(endpoint);
-        }
-        // A commit held it still, perhaps, when its daemon died.
-        if life.phase == Phase::Running
-            && let Err(error) = shim::resume(&self.run_dir(&container.id))
-        {
-            log::debug!("container {}: resume: {error}", container.id);
         }
         container.set_life(life);
         self.recover_execs(container, &state.execs);
