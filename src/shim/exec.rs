@@ -6,8 +6,8 @@
 //!             └─ failed ─────────────┘ (with the reason as its output)
 //! ```
 //!
-//! The client is attached once the program runs: what it writes meanwhile
-//! waits in its pipes. How one ended is remembered for a while after it is
+//! The client is greeted at once and attached when the program runs: what it
+//! writes meanwhile waits in its pipes. How one ended is remembered for a while after it is
 //! gone, for a daemon that was not there.
 
 use std::collections::VecDeque;
@@ -22,6 +22,7 @@ use super::session::{self, Kind, Session};
 use crate::runtime::{Ended, Executing, Program, StartError, Step};
 use crate::sys::poll::PollFlags;
 use crate::sys::process;
+use crate::sys::stream::{Moved, send_now};
 use crate::time::Timestamp;
 
 /// The most programs at once.
@@ -86,7 +87,7 @@ impl Execs {
     pub(super) fn begin(
         &mut self,
         asked: StartExec,
-        client: Option<Client>,
+        mut client: Option<Client>,
         asker: u64,
         container: &dyn Container,
     ) -> Result<(), Error> {
@@ -101,6 +102,9 @@ impl Execs {
             None => Kind::Pipes,
         };
         let (stdio, session) = Session::open(kind, stdin)?;
+        if let Some(client) = &mut client {
+            greet(client);
+        }
         let state = ExecState { id, label, ..ExecState::default() };
         let mut exec =
             Exec { state, session, stage: Stage::Ended(Instant::now()) };
@@ -308,6 +312,15 @@ impl Execs {
             }
             _ => Err(unknown(id)),
         }
+    }
+}
+
+/// Sends the greeting ahead. Clients that read the head of an answer with a
+/// buffer (docker-py) lose what comes right behind it: the program takes its
+/// time to begin, which is time enough for them.
+fn greet((socket, asked, _): &mut Client) {
+    if let Moved::Bytes(n) = send_now(&*socket, &asked.greeting) {
+        asked.greeting.drain(..n);
     }
 }
 

@@ -101,8 +101,11 @@ async function main() {
     const logs = await web.logs({ follow: true, stdout: true, tail: 1 });
     await new Promise((done) => logs.once('data', done));
     logs.destroy();
-    const whole = await web.logs({ stdout: true, tail: 2 });
-    assert.equal((whole.toString().match(/tick/g) || []).length, 2);
+    const ticks = async () => {
+      const logs = await web.logs({ stdout: true, tail: 2 });
+      return (logs.toString().match(/tick/g) || []).length;
+    };
+    await until(async () => (await ticks()) === 2);
   });
 
   await check('exec: streams, status, settings', async () => {
