@@ -6,9 +6,9 @@
 //!             └─ failed ─────────────┘ (with the reason as its output)
 //! ```
 //!
-//! The client is greeted at once and attached when the program runs: what it
-//! writes meanwhile waits in its pipes. How one ended is remembered for a while after it is
-//! gone, for a daemon that was not there.
+//! The client is greeted at once and attached when the program runs: what
+//! it writes meanwhile waits in its pipes. How one ended is remembered for a
+//! while after it is gone, for a daemon that was not there.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -68,6 +68,8 @@ struct Starting {
     /// The connection that waits for the outcome.
     asker: u64,
     client: Option<Client>,
+    /// The size that its terminal is to have, if it was asked for since.
+    size: Option<(u16, u16)>,
 }
 
 /// Which part of one is ready.
@@ -110,7 +112,8 @@ impl Execs {
             Exec { state, session, stage: Stage::Ended(Instant::now()) };
         match container.exec(&spec, stdio) {
             Ok(executing) => {
-                let starting = Starting { executing, asker, client };
+                let size = None;
+                let starting = Starting { executing, asker, client, size };
                 exec.stage = Stage::Starting(Box::new(starting));
             }
             Err(error) => self.news.push(exec.fail(error, asker, client)),
@@ -293,15 +296,21 @@ impl Execs {
         ended.cloned().ok_or_else(|| unknown(id))
     }
 
-    /// Sets the size of one's terminal.
+    /// Sets the size of one's terminal; one that is not there yet gets it
+    /// when it is.
     pub(super) fn resize(
-        &self,
+        &mut self,
         id: &str,
         rows: u16,
         cols: u16,
     ) -> Result<(), Error> {
-        let exec = self.list.iter().find(|exec| exec.state.id == id);
-        exec.ok_or_else(|| unknown(id))?.session.resize(rows, cols)
+        let exec = self.list.iter_mut().find(|exec| exec.state.id == id);
+        let exec = exec.ok_or_else(|| unknown(id))?;
+        if let Stage::Starting(starting) = &mut exec.stage {
+            starting.size = Some((rows, cols));
+            return Ok(());
+        }
+        exec.session.resize(rows, cols)
     }
 
     /// Sends a signal to one's process.
@@ -345,10 +354,20 @@ impl Exec {
                     super::note(warning);
                 }
                 self.state.pid = program.pid;
-                if let Some(master) = console
-                    && let Err(error) = self.session.set_terminal(master)
-                {
-                    super::note(&error.to_string());
+                let size = starting.size;
+                if let Some(master) = console {
+                    let sized =
+                        self.session.set_terminal(master).and_then(|()| {
+                            match size {
+                                Some((rows, cols)) => {
+                                    self.session.resize(rows, cols)
+                                }
+                                None => Ok(()),
+                            }
+                        });
+                    if let Err(error) = sized {
+                        super::note(&error.to_string());
+                    }
                 }
                 self.stage = Stage::Running(program);
                 self.attach(client);
