@@ -175,11 +175,7 @@ impl<'a> Pack<'a> {
         out: &mut dyn Write,
     ) -> Result<()> {
         let mut meta = described(stat, shown, read::Kind::Dir);
-        let list = xattr::list(dir).map_err(Error::file(shown))?;
-        for name in list.into_iter().filter(|name| is_carried(name)) {
-            let value = xattr::value(dir, &name).map_err(Error::file(shown))?;
-            meta.xattrs.extend(value.map(|value| (name, value)));
-        }
+        meta.xattrs = carried_by(dir).map_err(Error::file(shown))?;
         write::head(out, &meta).map_err(Error::Read)?;
         let is_opaque = self.form == Form::Layer
             && xattr::value(dir, OPAQUE)
@@ -270,11 +266,7 @@ impl<'a> Pack<'a> {
             return write::head(out, &meta).map_err(Error::Read);
         }
         meta.size = stat.size;
-        let list = xattr::list(&fd).map_err(Error::file(shown))?;
-        for name in list.into_iter().filter(|name| is_carried(name)) {
-            let value = xattr::value(&fd, &name).map_err(Error::file(shown))?;
-            meta.xattrs.extend(value.map(|value| (name, value)));
-        }
+        meta.xattrs = carried_by(&fd).map_err(Error::file(shown))?;
         write::head(out, &meta).map_err(Error::Read)?;
         let mut left = stat.size;
         let mut file = File::from(fd);
@@ -361,6 +353,17 @@ fn is_carried(name: &OsStr) -> bool {
             && !name.as_bytes().starts_with(b"user.overlay.")
 }
 
+/// Those of an open file or directory.
+fn carried_by(file: &OwnedFd) -> crate::sys::Result<Vec<(OsString, Vec<u8>)>> {
+    let mut all = Vec::new();
+    for name in xattr::list(file)?.into_iter().filter(|n| is_carried(n)) {
+        let value = xattr::value(file, &name)?;
+        all.extend(value.map(|value| (name, value)));
+    }
+    Ok(all)
+}
+
+/// Those of what is not to be opened.
 fn carried(
     dir: BorrowedFd<'_>,
     file: &OsStr,

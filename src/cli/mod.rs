@@ -24,6 +24,7 @@ mod credentials;
 mod help;
 mod image;
 mod progress;
+mod prune;
 mod system;
 mod volume;
 

@@ -201,17 +201,25 @@ impl<'a> Relay<'a> {
         let mut from_monitor = PollFlags::empty();
         from_monitor.set(PollFlags::IN, self.serving && !is_full);
         from_monitor.set(PollFlags::OUT, self.has_input());
-        let mut fds = vec![PollFd::new(self.client, from_client)];
-        // The hang-up of one that nothing is wanted of comes again and again.
-        if !from_monitor.is_empty() {
-            fds.push(PollFd::new(self.monitor, from_monitor));
-        }
-        poll(&mut fds, None)?;
-        let gone = PollFlags::HUP | PollFlags::ERR;
-        match fds[0].revents().intersects(gone) {
-            true => Err(ErrorKind::ConnectionReset.into()),
-            false => Ok(()),
-        }
+        wait_for((self.client, from_client), (self.monitor, from_monitor))
+    }
+}
+
+/// Waits until one of the two can go on; a client that is gone is an error.
+pub(super) fn wait_for(
+    (client, from_client): (&Stream, PollFlags),
+    (monitor, from_monitor): (&UnixStream, PollFlags),
+) -> io::Result<()> {
+    let mut fds = vec![PollFd::new(client, from_client)];
+    // The hang-up of one that nothing is wanted of comes again and again.
+    if !from_monitor.is_empty() {
+        fds.push(PollFd::new(monitor, from_monitor));
+    }
+    poll(&mut fds, None)?;
+    let gone = PollFlags::HUP | PollFlags::ERR;
+    match fds[0].revents().intersects(gone) {
+        true => Err(ErrorKind::ConnectionReset.into()),
+        false => Ok(()),
     }
 }
 

@@ -25,8 +25,9 @@ use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use super::budget::Seat;
 use super::connection::drain;
+use super::relay::wait_for;
 use crate::http::Stream;
-use crate::sys::poll::{PollFd, PollFlags, poll};
+use crate::sys::poll::PollFlags;
 use crate::sys::stream::{Moved, recv_now, send_now};
 
 /// What a key is joined with (RFC 6455, section 1.3).
@@ -280,17 +281,7 @@ impl Socket<'_> {
         let mut from_monitor = PollFlags::empty();
         from_monitor.set(PollFlags::IN, self.serving && !is_full);
         from_monitor.set(PollFlags::OUT, self.has_input());
-        let mut fds = vec![PollFd::new(self.client, from_client)];
-        // The hang-up of one that nothing is wanted of comes again and again.
-        if !from_monitor.is_empty() {
-            fds.push(PollFd::new(self.monitor, from_monitor));
-        }
-        poll(&mut fds, None)?;
-        let gone = PollFlags::HUP | PollFlags::ERR;
-        match fds[0].revents().intersects(gone) {
-            true => Err(ErrorKind::ConnectionReset.into()),
-            false => Ok(()),
-        }
+        wait_for((self.client, from_client), (self.monitor, from_monitor))
     }
 }
 

@@ -1,14 +1,11 @@
 //! `volume prune`.
 
-use std::io::{BufRead, stdin};
-
 use crate::cli::command::{Command, With, Words};
 use crate::cli::error::Error;
 use crate::cli::flag::{Flag, Order, Table};
 use crate::cli::session::Session;
-use crate::cli::value;
+use crate::cli::{prune, value};
 use crate::client::Filters;
-use crate::units;
 
 /// `volume prune`.
 pub static COMMAND: Command = Command {
@@ -62,28 +59,19 @@ fn run(
     if all {
         filters.add("all", "true");
     }
-    if !force && !is_wanted(session, kind)? {
+    let warning = format!(
+        "This will remove {kind} local volumes not used by at least one \
+         container"
+    );
+    if !force && !prune::is_wanted(session, &warning)? {
         return Err(Error::text("volume prune has been cancelled"));
     }
     let pruned = session.client()?.prune_volumes(&filters)?;
-    let gone = pruned.volumes_deleted.unwrap_or_default();
-    let mut text = String::new();
-    if !gone.is_empty() {
-        text = format!("Deleted Volumes:\n{}\n\n", gone.join("\n"));
-    }
-    let size = units::human_size(pruned.space_reclaimed);
-    session.print(&format!("{text}Total reclaimed space: {size}\n"))?;
+    prune::report(
+        session,
+        "Volumes",
+        pruned.volumes_deleted,
+        pruned.space_reclaimed,
+    )?;
     Ok(0)
-}
-
-/// Asks whether it is really meant.
-fn is_wanted(session: &Session, kind: &str) -> Result<bool, Error> {
-    session.print(&format!(
-        "WARNING! This will remove {kind} local volumes not used by at least \
-         one container.\nAre you sure you want to continue? [y/N] "
-    ))?;
-    session.flush()?;
-    let mut answer = String::new();
-    stdin().lock().read_line(&mut answer)?;
-    Ok(answer.trim().eq_ignore_ascii_case("y"))
 }
